@@ -1,0 +1,86 @@
+"""Writes of the delivery gate, each with its journal lines in the same transaction."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine, and_, update
+from sqlmodel import col
+from temporalio import activity
+
+from activities.messages import Ending, Exposure, GateOrder, JournalEntry, LimitsChange
+from activities.transaction import transaction
+from store import gate, journal
+from store.tables import PhaseRow
+
+_LONGEST = timedelta(seconds=8)
+_LONGEST_ENDING = timedelta(minutes=4)
+
+
+class Delivery:
+    """Opens and shuts the gate. ``lease`` is how long it stays open unsupervised."""
+
+    def __init__(self, engine: Engine, lease: timedelta) -> None:
+        self._engine = engine
+        self._lease = lease
+
+    @activity.defn
+    def open_gate(self, order: GateOrder) -> None:
+        """Let vehicles be admitted, under a lease."""
+        with transaction(self._engine, _LONGEST) as connection:
+            gate.open_gate(
+                connection,
+                order.campaign_id,
+                order.seq,
+                order.state,
+                self._lease,
+                new_window=order.new_window,
+            )
+            journal.write(connection, order.campaign_id, order.lines)
+
+    @activity.defn
+    def shut_gate(self, order: GateOrder) -> Exposure:
+        """Stop delivery and withdraw offers that were not started."""
+        with transaction(self._engine, _LONGEST) as connection:
+            withdrawn, started = gate.shut_gate(
+                connection, order.campaign_id, order.seq, order.state, cancel_started=order.cancel_started
+            )
+            journal.write(connection, order.campaign_id, order.lines)
+        return Exposure(withdrawn=withdrawn, started=started)
+
+    @activity.defn
+    def show_state(self, order: GateOrder) -> None:
+        """Record a state that moves no gate."""
+        with transaction(self._engine, _LONGEST) as connection:
+            gate.set_state(connection, order.campaign_id, order.seq, order.state)
+            journal.write(connection, order.campaign_id, order.lines)
+
+    @activity.defn
+    def finish(self, order: GateOrder) -> Ending:
+        """Shut the gate for good; who was not reached ends as expired."""
+        with transaction(self._engine, _LONGEST_ENDING) as connection:
+            final = gate.finish(
+                connection, order.campaign_id, order.seq, order.state, cancel_started=order.cancel_started
+            )
+            journal.write(connection, order.campaign_id, order.lines)
+        return Ending(by_state={state.value: count for state, count in sorted(final.by_state.items())})
+
+    @activity.defn
+    def change_limits(self, change: LimitsChange) -> None:
+        """Give a phase and all later ones new limits or guards; the next tick obeys them."""
+        values: dict[str, object] = {}
+        if change.limits is not None:
+            values["limits"] = change.limits.model_dump(mode="json")
+        if change.guards is not None:
+            values["guards"] = [guard.model_dump(mode="json") for guard in change.guards]
+        here = and_(
+            col(PhaseRow.campaign_id) == change.campaign_id, col(PhaseRow.number) >= change.from_phase
+        )
+        with transaction(self._engine, _LONGEST) as connection:
+            if values:
+                connection.execute(update(PhaseRow).where(here).values(values))
+            journal.write(connection, change.campaign_id, change.lines)
+
+    @activity.defn
+    def write_journal(self, entry: JournalEntry) -> None:
+        """Append lines that belong to no other write."""
+        with transaction(self._engine, _LONGEST) as connection:
+            journal.write(connection, entry.campaign_id, entry.lines)

@@ -1,0 +1,56 @@
+"""Supervision by retry-polling: each attempt is one tick, and only news ends the activity.
+
+An attempt that found nothing raises a benign retryable error that carries what it saw, so that the Temporal
+UI and ``starter.py watch`` show live counts while history does not grow and no worker slot is held.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.messages import Supervised
+from activities.transaction import transaction
+from campaign.assignment import IN_FLIGHT, TERMINAL
+from campaign.supervision import Observation, Watch, find
+from store.supervision import tick
+
+#: The error type of a tick that found nothing; its first detail is the observation.
+WATCHING = "Watching"
+
+_LONGEST = timedelta(seconds=8)
+
+
+class Supervision:
+    """Ticks. ``lease`` is renewed at each, ``interval`` lies between two of them."""
+
+    def __init__(self, engine: Engine, lease: timedelta, interval: timedelta) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._interval = interval
+
+    @activity.defn
+    def supervise(self, watch: Watch) -> Supervised:
+        """Tick until there is something for the workflow to decide."""
+        with transaction(self._engine, _LONGEST) as connection:
+            seen = tick(connection, watch, self._lease)
+        finding = find(watch, seen)
+        if finding is not None:
+            return Supervised(finding=finding, seen=seen)
+        raise ApplicationError(
+            _line(watch, seen),
+            seen,
+            type=WATCHING,
+            category=ApplicationErrorCategory.BENIGN,
+            next_retry_delay=self._interval,
+        )
+
+
+def _line(watch: Watch, seen: Observation) -> str:
+    view = seen.phase(watch.phase)
+    tally = view.tally
+    return (
+        f"{watch.mode}: {view.name} {tally.of(TERMINAL)} of {tally.size} over, "
+        f"{tally.of(IN_FLIGHT)} in flight; {view.verdict.sentence}"
+    )

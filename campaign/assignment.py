@@ -1,0 +1,163 @@
+"""One target's way through a campaign: its states, the events that move it, and what a report means.
+
+Rules, in order: a terminal state moves only by a correcting report (a success or failure after ``silent`` or
+``expired``); nothing moves backwards by a late or repeated report; a claim of success without an artifact
+fetched is no success; only an outcome that is known counts as an attempt.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field
+
+from campaign.guards import Counts
+from campaign.model import Message
+
+
+class Target(StrEnum):
+    """The states of an assignment."""
+
+    PENDING = "pending"
+    OFFERED = "offered"
+    DOWNLOADING = "downloading"
+    INSTALLING = "installing"
+    DEFERRED = "deferred"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    SILENT = "silent"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+#: Waiting for its offer; holds no slot.
+OPEN = frozenset({Target.PENDING, Target.DEFERRED})
+#: Holds a slot of the in-flight cap.
+IN_FLIGHT = frozenset({Target.OFFERED, Target.DOWNLOADING, Target.INSTALLING})
+#: Began: stopped only by the cancel handshake.
+STARTED = frozenset({Target.DOWNLOADING, Target.INSTALLING})
+#: Counted against the guard's limit.
+FAILURES = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT})
+#: Has an outcome; the denominator of the failure rate.
+ATTEMPTS = FAILURES | {Target.SUCCEEDED}
+#: Is over.
+TERMINAL = ATTEMPTS | {Target.CANCELLED, Target.EXPIRED}
+
+
+class Happening(StrEnum):
+    """What may happen to an assignment."""
+
+    ADMIT = "admit"
+    WITHDRAW = "withdraw"
+    FETCH = "fetch"
+    PROGRESS = "progress"
+    INSTALL = "install"
+    DEFER = "defer"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    ROLL_BACK = "roll_back"
+    CANCEL = "cancel"
+    FALL_SILENT = "fall_silent"
+    STALL = "stall"
+    EXPIRE = "expire"
+    NOTE = "note"
+
+
+def _ways() -> dict[tuple[Target, Happening], Target]:
+    outcomes = {
+        Happening.SUCCEED: Target.SUCCEEDED,
+        Happening.FAIL: Target.FAILED,
+        Happening.ROLL_BACK: Target.ROLLED_BACK,
+    }
+    ways = {(state, event): end for state in STARTED for event, end in outcomes.items()}
+    # A failure before the first sign of a start is still this attempt's outcome.
+    ways |= {(Target.OFFERED, event): outcomes[event] for event in (Happening.FAIL, Happening.ROLL_BACK)}
+    # The truth may come late: such a report corrects what time had concluded.
+    ways |= {
+        (state, event): end for state in (Target.SILENT, Target.EXPIRED) for event, end in outcomes.items()
+    }
+    ways |= {(state, Happening.ADMIT): Target.OFFERED for state in OPEN}
+    ways |= {(state, Happening.DEFER): Target.DEFERRED for state in IN_FLIGHT}
+    ways |= {(state, Happening.CANCEL): Target.CANCELLED for state in IN_FLIGHT}
+    ways |= {
+        (state, Happening.EXPIRE): Target.EXPIRED for state in OPEN | {Target.OFFERED, Target.DOWNLOADING}
+    }
+    ways |= {
+        (Target.OFFERED, Happening.WITHDRAW): Target.PENDING,
+        (Target.OFFERED, Happening.FETCH): Target.DOWNLOADING,
+        (Target.OFFERED, Happening.PROGRESS): Target.DOWNLOADING,
+        (Target.DOWNLOADING, Happening.INSTALL): Target.INSTALLING,
+        (Target.DOWNLOADING, Happening.STALL): Target.PENDING,
+        (Target.INSTALLING, Happening.FALL_SILENT): Target.SILENT,
+    }
+    return ways
+
+
+TRANSITIONS: Mapping[tuple[Target, Happening], Target] = _ways()
+
+
+def after(state: Target, event: Happening) -> Target:
+    """The state that follows; the same state where the event says nothing new (late, repeated, foreign)."""
+    return TRANSITIONS.get((state, event), state)
+
+
+class Said(Message):
+    """What a vehicle said of one action, in the words of the protocol."""
+
+    execution: str
+    finished: str
+    code: int | None = None
+    details: tuple[str, ...] = Field(default=())
+
+
+#: Vehicles name their own rollback at the beginning of a message; the protocol has no word for it.
+ROLLED_BACK_PREFIX = "rolled back"
+#: An update client that was told to skip closes the action with success all the same.
+SKIPPED = "Skipped Update."
+
+
+def meaning(said: Said, *, fetched: bool) -> Happening:
+    """The event behind a report.
+
+    Args:
+        said: the report.
+        fetched: whether this vehicle was seen to fetch an artifact of this action.
+    """
+    if said.execution == "closed":
+        if said.finished == "failure":
+            back = any(text.lower().startswith(ROLLED_BACK_PREFIX) for text in said.details)
+            return Happening.ROLL_BACK if back else Happening.FAIL
+        proven = fetched and SKIPPED not in said.details
+        return Happening.SUCCEED if proven else Happening.DEFER
+    if said.execution == "rejected":
+        return Happening.DEFER
+    if said.execution in ("download", "downloaded"):
+        return Happening.PROGRESS
+    if said.execution in ("proceeding", "scheduled", "resumed"):
+        return Happening.INSTALL if fetched else Happening.PROGRESS
+    return Happening.NOTE
+
+
+class Tally(Message):
+    """How many assignments are in each state; states without any are absent."""
+
+    by_state: dict[Target, int] = Field(default_factory=dict)
+
+    def of(self, states: frozenset[Target]) -> int:
+        """How many are in one of these states."""
+        return sum(count for state, count in self.by_state.items() if state in states)
+
+    @property
+    def size(self) -> int:
+        return sum(self.by_state.values())
+
+    @property
+    def counts(self) -> Counts:
+        """What the guards compare."""
+        return Counts(attempts=self.of(ATTEMPTS), failures=self.of(FAILURES))
+
+    def __add__(self, other: "Tally") -> "Tally":
+        states = self.by_state.keys() | other.by_state.keys()
+        return Tally(
+            by_state={state: self.by_state.get(state, 0) + other.by_state.get(state, 0) for state in states}
+        )

@@ -1,0 +1,90 @@
+"""Watching a phase: what is seen at a tick, and whether the workflow has something to decide."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from campaign.assignment import Tally
+from campaign.guards import Breach, Verdict
+from campaign.model import Message
+from campaign.pace import processed
+
+
+class Mode(StrEnum):
+    """What the workflow waits for: a phase to be processed, a bake to pass, or a person."""
+
+    ROLLING_OUT = "rolling_out"
+    BAKING = "baking"
+    HOLDING = "holding"
+
+
+class PhaseView(Message):
+    """One phase at one moment."""
+
+    number: int
+    name: str
+    tally: Tally
+    verdict: Verdict
+    released_at: datetime | None = None
+
+
+class Observation(Message):
+    """A campaign at one moment, as the database has it."""
+
+    at: datetime
+    gate_open: bool
+    gate_seq: int
+    window: int = 1
+    phases: tuple[PhaseView, ...] = ()
+    breach: Breach | None = None
+
+    def phase(self, number: int) -> PhaseView:
+        """The view of a phase, by number from 1."""
+        return self.phases[number - 1]
+
+    @property
+    def total(self) -> Tally:
+        """All phases together."""
+        return sum((view.tally for view in self.phases), Tally())
+
+
+class Finding(StrEnum):
+    """Why a supervision ends."""
+
+    BREACH = "breach"
+    PROCESSED = "processed"
+    NOTHING_KNOWN = "nothing_known"
+    SUPERSEDED = "superseded"
+    GATE_SHUT = "gate_shut"
+    CHECKPOINT = "checkpoint"
+
+
+class Watch(Message):
+    """What a supervision watches, for whom, and since when; ``seq`` is the fencing number of its gate."""
+
+    campaign_id: int
+    seq: int
+    phase: int
+    mode: Mode
+    checkpoint_at: datetime
+    quorum_percent: Decimal
+    deadline: timedelta
+    breach_known: bool = False
+
+
+def find(watch: Watch, seen: Observation) -> Finding | None:
+    """What the workflow must hear of; None: nothing, watch on."""
+    if seen.gate_seq > watch.seq:
+        return Finding.SUPERSEDED
+    if seen.breach is not None and not watch.breach_known:
+        return Finding.BREACH
+    if not seen.gate_open and watch.mode is not Mode.HOLDING:
+        return Finding.GATE_SHUT
+    if watch.mode is Mode.ROLLING_OUT:
+        view = seen.phase(watch.phase)
+        if processed(view.tally, watch.quorum_percent):
+            return Finding.PROCESSED
+        if view.released_at is not None and seen.at >= view.released_at + watch.deadline:
+            # A ring nobody answered from proves nothing: that is never a success.
+            return Finding.PROCESSED if view.tally.counts.attempts else Finding.NOTHING_KNOWN
+    return Finding.CHECKPOINT if seen.at >= watch.checkpoint_at else None

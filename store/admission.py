@@ -1,0 +1,111 @@
+"""Admission: handing out offers, strictly within gate, lease, allowance and in-flight cap over all gateways.
+
+Rules, in order: an offer needs an open gate and a valid lease; a vehicle holds one offer at a time; higher
+priority goes first, then the older campaign; a phase never admits more than its allowance, and a campaign
+never has more in flight than its cap. The campaign's lock makes the rules hold against every other admission,
+report and gate write (docs/adr/0003).
+"""
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+
+from campaign.action import MAX_ATTEMPT, action_id, split
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL
+
+_CAMPAIGNS_OF = f"""
+SELECT DISTINCT campaign_id FROM assignment
+WHERE vehicle_id = ANY(%s) AND state IN ({OPEN_SQL}, {IN_FLIGHT_SQL})
+"""
+
+#: An offer of a campaign that delivers no more would keep the vehicle from another one.
+_WITHDRAW_DEAD = f"""
+UPDATE assignment AS a SET state = 'pending', offered_at = NULL
+FROM campaign AS c
+WHERE c.id = a.campaign_id AND a.vehicle_id = ANY(%s) AND a.state = 'offered' AND NOT {DELIVERING_SQL}
+"""
+
+_ADMIT = f"""
+WITH best AS (
+    SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.campaign_id, a.phase
+    FROM assignment AS a
+    JOIN campaign AS c ON c.id = a.campaign_id
+    JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
+    WHERE a.vehicle_id = ANY(%(vehicles)s) AND a.campaign_id = ANY(%(campaigns)s)
+      AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
+      AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
+      AND {DELIVERING_SQL} AND p.allowance > 0
+      AND NOT EXISTS (
+          SELECT FROM assignment AS live
+          WHERE live.vehicle_id = a.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}))
+    ORDER BY a.vehicle_id, c.priority DESC, c.id
+), queue AS (
+    SELECT *, row_number() OVER (PARTITION BY campaign_id, phase ORDER BY arrival) AS place
+    FROM best
+    JOIN unnest(%(vehicles)s::int[]) WITH ORDINALITY AS polls (vehicle_id, arrival) USING (vehicle_id)
+), room AS (
+    SELECT p.campaign_id, p.number AS phase, p.allowance - coalesce((
+        SELECT sum(t.vehicles) FROM tally AS t
+        WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.state NOT IN ({OPEN_SQL})
+    ), 0) AS places
+    FROM phase AS p WHERE p.campaign_id = ANY(%(campaigns)s)
+), slots AS (
+    SELECT c.id AS campaign_id, c.in_flight - coalesce((
+        SELECT sum(t.vehicles) FROM tally AS t
+        WHERE t.campaign_id = c.id AND t.state IN ({IN_FLIGHT_SQL})
+    ), 0) AS free
+    FROM campaign AS c WHERE c.id = ANY(%(campaigns)s)
+), lucky AS (
+    SELECT *, row_number() OVER (PARTITION BY campaign_id ORDER BY arrival) AS slot
+    FROM queue JOIN room USING (campaign_id, phase) WHERE place <= places
+)
+UPDATE assignment AS a
+SET state = 'offered', attempt = a.attempt + 1, offered_at = clock_timestamp(), heard_at = NULL,
+    fetched_at = NULL, not_before = NULL, cancel_wanted = false
+FROM lucky JOIN slots USING (campaign_id)
+WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free
+RETURNING a.vehicle_id, a.campaign_id, a.attempt
+"""
+
+_BEGIN = f"""
+UPDATE assignment AS a SET state = 'downloading', fetched_at = clock_timestamp(), heard_at = clock_timestamp()
+FROM campaign AS c
+WHERE c.id = a.campaign_id AND a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s
+  AND (a.state = 'downloading' OR a.state = 'offered' AND {DELIVERING_SQL} AND NOT a.cancel_wanted)
+"""
+
+_FETCHED = f"""
+SELECT FROM assignment
+WHERE vehicle_id = %s AND campaign_id = %s AND attempt = %s
+  AND fetched_at IS NOT NULL AND state IN ({IN_FLIGHT_SQL})
+"""
+
+
+async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict[int, int]:
+    """Offer what may be offered to these vehicles, first come first served.
+
+    Returns:
+        The action now offered, by vehicle id; a vehicle that gets nothing is absent.
+    """
+    vehicles = list(vehicle_ids)
+    cursor = await connection.execute(_CAMPAIGNS_OF, [vehicles])
+    campaigns = [row[0] for row in await cursor.fetchall()]
+    if not campaigns:
+        return {}
+    await connection.execute(LOCK_SQL, [campaigns])
+    await connection.execute(_WITHDRAW_DEAD, [vehicles])
+    cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns})
+    return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in await cursor.fetchall()}
+
+
+async def begin(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:
+    """The vehicle starts to fetch an artifact of this action.
+
+    Returns:
+        Whether it may: its offer stands and is delivered, or it had already begun.
+    """
+    key = (vehicle_id, *split(action))
+    if (await connection.execute(_FETCHED, key)).rowcount:
+        return True
+    await connection.execute(LOCK_SQL, [[key[1]]])
+    return bool((await connection.execute(_BEGIN, key)).rowcount)

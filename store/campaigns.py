@@ -1,0 +1,277 @@
+"""Registering a campaign and freezing its targets."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import col
+
+from campaign.action import MAX_CAMPAIGN
+from campaign.definition import Definition
+from campaign.lifecycle import State
+from campaign.package import Package
+from campaign.problems import Problem, Refused, closest
+from store.selection import count_targets, fleet_versions, targets
+from store.tables import (
+    ArtifactRow,
+    AssignmentRow,
+    CampaignRow,
+    ConfigurationRow,
+    EcuRow,
+    PackageRow,
+    PhaseRow,
+    VehicleRow,
+)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A campaign that has passed the door; ``sizes`` are the targets each phase would take now."""
+
+    campaign_id: int
+    package: Package
+    sizes: dict[int, int]
+
+
+def register(
+    connection: Connection, definition: Definition, workflow_id: str, first_run_id: str
+) -> Registered:
+    """Check a definition against fleet and packages and store it; the same run may do it again.
+
+    Raises:
+        Refused: the package, an ECU or a name does not fit, or a phase would be empty.
+    """
+    package = resolve_package(connection, definition)
+    known = connection.execute(
+        select(col(CampaignRow.id), col(CampaignRow.first_run_id), col(CampaignRow.state)).where(
+            col(CampaignRow.name) == definition.name
+        )
+    ).one_or_none()
+    if known is not None and known.first_run_id == first_run_id:
+        return Registered(known.id, package, _sizes(connection, known.id))
+    if known is not None:
+        cure = f"a campaign of this name exists ({known.state}); names are never used twice, choose another"
+        raise Refused([Problem("name", repr(definition.name), cure)])
+    sizes = check_against_fleet(connection, definition, package)
+    campaign_id = _insert(connection, definition, package, workflow_id, first_run_id, sizes)
+    return Registered(campaign_id, package, sizes)
+
+
+def resolve_package(connection: Connection, definition: Definition) -> Package:
+    """The package a definition names or holds; one it holds is registered.
+
+    Raises:
+        Refused: unknown, registered with other content, or an artifact is missing.
+    """
+    stored = connection.scalar(
+        select(col(PackageRow.body)).where(col(PackageRow.name) == definition.package_name)
+    )
+    if isinstance(definition.package, str):
+        if stored is None:
+            names = connection.scalars(select(col(PackageRow.name)))
+            cure = (
+                f"unknown package; {closest(definition.package, names)}; register it with `package add FILE`"
+            )
+            raise Refused([Problem("package", repr(definition.package), cure)])
+        return Package.model_validate(stored)
+    package = definition.package
+    if stored is not None and Package.model_validate(stored).digest != package.digest:
+        cure = "a package of this name is registered with other content; a name never changes its content"
+        raise Refused([Problem("package.name", repr(package.name), cure)])
+    _refuse_missing_artifacts(connection, package)
+    row = {"name": package.name, "digest": package.digest, "body": package.model_dump(mode="json")}
+    connection.execute(upsert(PackageRow).values(row).on_conflict_do_nothing())
+    return package
+
+
+def _refuse_missing_artifacts(connection: Connection, package: Package) -> None:
+    problems = []
+    for index, module in enumerate(package.modules):
+        size = connection.scalar(
+            select(col(ArtifactRow.size_bytes)).where(col(ArtifactRow.sha256) == module.artifact.sha256)
+        )
+        field = f"package.modules.{index}.artifact"
+        if size is None:
+            cure = "not in the artifact directory; put it there with `package add FILE`"
+            problems.append(Problem(f"{field}.sha256", module.artifact.sha256, cure))
+        elif size != module.artifact.size_bytes:
+            cure = f"the stored file of this sha256 has {size} bytes"
+            problems.append(Problem(f"{field}.size_bytes", str(module.artifact.size_bytes), cure))
+    if problems:
+        raise Refused(problems)
+
+
+def check_against_fleet(connection: Connection, definition: Definition, package: Package) -> dict[int, int]:
+    """The targets of each phase by number, if ECUs are known and no phase is empty.
+
+    Raises:
+        Refused: with every field that finds nothing in the fleet.
+    """
+    if not connection.scalar(select(exists(select(col(VehicleRow.id))))):
+        raise Refused(
+            [Problem("fleet", "", "no vehicle is known; import as-built records with `fleet import`")]
+        )
+    problems = _unknown_ecus(connection, definition, package)
+    if problems:
+        raise Refused(problems)
+    sizes = count_targets(connection, definition, package)
+    empty = [
+        Problem(
+            f"phases.{number - 1}",
+            str(phase.name),
+            "no vehicle is left for this phase; `preview FILE` shows what each phase finds",
+        )
+        for number, phase in enumerate(definition.phases, start=1)
+        if not sizes.get(number)
+    ]
+    if empty:
+        raise Refused(empty)
+    return sizes
+
+
+def _unknown_ecus(connection: Connection, definition: Definition, package: Package) -> list[Problem]:
+    used = {f"package.modules.{i}.ecu": {module.ecu} for i, module in enumerate(package.modules)}
+    used |= definition.ecu_names()
+    problems = []
+    for field, names in used.items():
+        for name in sorted(names):
+            if connection.scalar(select(exists().where(col(EcuRow.name) == name))):
+                continue
+            fleet = connection.scalars(select(col(EcuRow.name)).distinct())
+            problems.append(Problem(field, repr(name), f"no vehicle has this ECU; {closest(name, fleet)}"))
+    return problems
+
+
+def _insert(
+    connection: Connection,
+    definition: Definition,
+    package: Package,
+    workflow_id: str,
+    first_run_id: str,
+    sizes: dict[int, int],
+) -> int:
+    campaign_id = connection.scalar(
+        insert(CampaignRow)
+        .values(
+            name=definition.name,
+            workflow_id=workflow_id,
+            first_run_id=first_run_id,
+            priority=definition.priority.rank,
+            definition=definition.model_dump(mode="json", by_alias=True),
+            digest=definition.digest,
+            package=package.model_dump(mode="json"),
+            state=State.DRAFT.value,
+            gate_open=False,
+            gate_seq=0,
+            in_flight=0,
+            window=1,
+        )
+        .returning(col(CampaignRow.id))
+    )
+    if campaign_id is None or campaign_id > MAX_CAMPAIGN:
+        raise Refused([Problem("name", repr(definition.name), f"all {MAX_CAMPAIGN} campaign numbers are used")])
+    rows = [
+        {
+            "campaign_id": campaign_id,
+            "number": number,
+            "name": phase.name,
+            "size": sizes[number],
+            "allowance": 0,
+            "pace_base": 0,
+            "window_attempts": 0,
+            "window_failures": 0,
+            "guards": [guard.model_dump(mode="json") for guard in definition.guards_of(number)],
+            "limits": definition.limits_of(number).model_dump(mode="json"),
+        }
+        for number, phase in enumerate(definition.phases, start=1)
+    ]
+    connection.execute(insert(PhaseRow), rows)
+    return campaign_id
+
+
+def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
+    """Freeze the targets in one statement; once done, the same sizes are given again.
+
+    Returns:
+        The size of each phase by number.
+
+    Raises:
+        Refused: a phase is empty now; nothing was frozen.
+    """
+    row = connection.execute(
+        select(col(CampaignRow.definition), col(CampaignRow.package), col(CampaignRow.selected_at))
+        .where(col(CampaignRow.id) == campaign_id)
+        .with_for_update()
+    ).one()
+    if row.selected_at is not None:
+        return _sizes(connection, campaign_id)
+    definition = Definition.model_validate(row.definition)
+    _freeze(connection, campaign_id, definition, Package.model_validate(row.package))
+    rows = connection.execute(
+        text("SELECT phase, sum(vehicles)::int FROM tally WHERE campaign_id = :id GROUP BY phase"),
+        {"id": campaign_id},
+    )
+    sizes = {row[0]: row[1] for row in rows}
+    for number, phase in enumerate(definition.phases, start=1):
+        if not sizes.get(number):
+            cure = (
+                "no vehicle is left for this phase; the fleet has changed since the campaign was registered"
+            )
+            raise Refused([Problem(f"phases.{number - 1}", str(phase.name), cure)])
+        here = and_(col(PhaseRow.campaign_id) == campaign_id, col(PhaseRow.number) == number)
+        connection.execute(update(PhaseRow).where(here).values(size=sizes[number]))
+    connection.execute(
+        update(CampaignRow).where(col(CampaignRow.id) == campaign_id).values(selected_at=func.now())
+    )
+    return sizes
+
+
+def _freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
+    found = targets(definition, package, fleet_versions(connection))
+    facts = (found.c.key, found.c.model, found.c.country, found.c.region, found.c.ecus)
+    configurations = (
+        insert(ConfigurationRow)
+        .from_select(
+            ["campaign_id", "key", "model", "country", "region", "ecus"],
+            select(_constant(campaign_id), *facts).distinct(),
+        )
+        .returning(col(ConfigurationRow.id), col(ConfigurationRow.key))
+        .cte("configurations")
+    )
+    connection.execute(
+        insert(AssignmentRow).from_select(
+            ["vehicle_id", "campaign_id", "phase", "configuration_id", "state", "attempt", "cancel_wanted"],
+            select(
+                found.c.vehicle_id,
+                _constant(campaign_id),
+                found.c.phase,
+                configurations.c.id,
+                literal_column("'pending'"),
+                literal_column("0"),
+                literal_column("false"),
+            ).join_from(found, configurations, configurations.c.key == found.c.key),
+        )
+    )
+
+
+def _constant(number: int) -> ColumnElement[int]:
+    return literal_column(str(int(number)), Integer)
+
+
+def _sizes(connection: Connection, campaign_id: int) -> dict[int, int]:
+    statement = select(col(PhaseRow.number), col(PhaseRow.size)).where(
+        col(PhaseRow.campaign_id) == campaign_id
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}

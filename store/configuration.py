@@ -1,0 +1,25 @@
+"""What vehicles say of themselves (configData)."""
+
+from typing import Literal
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+Mode = Literal["merge", "replace", "remove"]
+
+_NEW = {
+    "merge": "jsonb_strip_nulls(coalesce(reported, '{}') || %s)",
+    "replace": "jsonb_strip_nulls(%s)",
+    "remove": "coalesce(reported, '{}') - ARRAY(SELECT jsonb_object_keys(%s))",
+}
+
+
+async def put_config(
+    connection: AsyncConnection, vehicle_id: int, mode: Mode, data: dict[str, str | None]
+) -> None:
+    """Store attributes a vehicle reported; in a merge, null removes a key."""
+    await connection.execute(
+        f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = now(), config_wanted = false "
+        "WHERE id = %s",
+        (Jsonb(data), vehicle_id),
+    )

@@ -1,0 +1,127 @@
+"""The delivery gate: a level with a fencing number, written by activities only.
+
+An opening that comes late or twice carries a ``seq`` that is not above the stored one and changes nothing.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from campaign.assignment import IN_FLIGHT, STARTED, Tally
+from campaign.lifecycle import State
+from store.tallies import TALLIES_SQL, by_phase
+from store.words import LOCK_SQL, OPEN_SQL
+
+_OPEN_GATE = """
+UPDATE campaign SET gate_open = true, gate_seq = %(seq)s, state = %(state)s,
+       lease_until = clock_timestamp() + %(lease)s, shut_at = NULL
+WHERE id = %(id)s AND gate_seq < %(seq)s
+"""
+
+#: A pause stops every clock of the phases: the deadline moves on, and the rate counts from here.
+_SHIFT_CLOCKS = f"""
+UPDATE phase AS p
+SET released_at = p.released_at + (clock_timestamp() - c.shut_at), pace_since = clock_timestamp(),
+    pace_base = coalesce((SELECT sum(t.vehicles) FROM tally AS t WHERE t.campaign_id = p.campaign_id
+                          AND t.phase = p.number AND t.state NOT IN ({OPEN_SQL})), 0)
+FROM campaign AS c
+WHERE c.id = p.campaign_id AND c.id = %(id)s AND c.gate_seq < %(seq)s
+  AND c.shut_at IS NOT NULL AND p.released_at IS NOT NULL
+"""
+
+#: A new evidence window: what happened until now is known to whoever resumed.
+_NEW_WINDOW = """
+UPDATE phase SET window_attempts = %(attempts)s, window_failures = %(failures)s
+WHERE campaign_id = %(id)s AND number = %(phase)s
+"""
+
+_COUNT_WINDOW = 'UPDATE campaign SET "window" = "window" + 1, breach = NULL WHERE id = %(id)s'
+
+#: Stopping asks for no fence: a late repetition shuts a gate that a person opens again; the other way round
+#: it would open one that a person had shut.
+_SHUT_GATE = """
+UPDATE campaign SET gate_open = false, gate_seq = greatest(gate_seq, %(seq)s), state = %(state)s,
+       shut_at = coalesce(shut_at, clock_timestamp())
+WHERE id = %(id)s
+"""
+
+_WITHDRAW = """
+UPDATE assignment SET state = 'pending', offered_at = NULL WHERE campaign_id = %(id)s AND state = 'offered'
+"""
+
+_ASK_TO_CANCEL = """
+UPDATE assignment SET cancel_wanted = true WHERE campaign_id = %(id)s AND state = 'downloading'
+"""
+
+_SET_STATE = (
+    "UPDATE campaign SET state = %(state)s, gate_seq = %(seq)s WHERE id = %(id)s AND gate_seq < %(seq)s"
+)
+
+_EXPIRE = f"""
+UPDATE assignment SET state = 'expired', finished_at = clock_timestamp()
+WHERE campaign_id = %(id)s AND state IN ('offered', {OPEN_SQL})
+"""
+
+_FINISH = "UPDATE campaign SET finished_at = coalesce(finished_at, clock_timestamp()) WHERE id = %(id)s"
+
+
+def _lock(connection: Connection, campaign_id: int) -> None:
+    connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
+
+
+def tally(connection: Connection, campaign_id: int) -> dict[int, Tally]:
+    """The tally of each phase, by number."""
+    rows = connection.exec_driver_sql(TALLIES_SQL, ([campaign_id],)).fetchall()
+    return {phase: found for (_, phase), found in by_phase(rows).items()}
+
+
+def open_gate(
+    connection: Connection, campaign_id: int, seq: int, state: State, lease: timedelta, *, new_window: bool
+) -> None:
+    """Let vehicles be admitted until the lease runs out; ``new_window`` begins a new evidence window."""
+    _lock(connection, campaign_id)
+    key = {"id": campaign_id, "seq": seq, "state": state.value, "lease": lease}
+    connection.exec_driver_sql(_SHIFT_CLOCKS, key)
+    opened = connection.exec_driver_sql(_OPEN_GATE, key).rowcount
+    if opened and new_window:
+        connection.exec_driver_sql(_COUNT_WINDOW, key)
+        for phase, found in tally(connection, campaign_id).items():
+            counts = found.counts.model_dump()
+            connection.exec_driver_sql(_NEW_WINDOW, {"id": campaign_id, "phase": phase, **counts})
+
+
+def shut_gate(
+    connection: Connection, campaign_id: int, seq: int, state: State, *, cancel_started: bool = False
+) -> tuple[int, int]:
+    """Stop delivery and withdraw what has not started.
+
+    Returns:
+        How many vehicles had an offer they had not started, and how many had started, at this moment.
+    """
+    _lock(connection, campaign_id)
+    key = {"id": campaign_id, "seq": seq, "state": state.value}
+    before = sum(tally(connection, campaign_id).values(), Tally())
+    connection.exec_driver_sql(_SHUT_GATE, key)
+    connection.exec_driver_sql(_WITHDRAW, key)
+    if cancel_started:
+        connection.exec_driver_sql(_ASK_TO_CANCEL, key)
+    return before.of(IN_FLIGHT - STARTED), before.of(STARTED)
+
+
+def set_state(connection: Connection, campaign_id: int, seq: int, state: State) -> None:
+    """Show a state that neither opens nor shuts the gate."""
+    connection.exec_driver_sql(_SET_STATE, {"id": campaign_id, "seq": seq, "state": state.value})
+
+
+def finish(
+    connection: Connection, campaign_id: int, seq: int, state: State, *, cancel_started: bool
+) -> Tally:
+    """Shut the gate for good and end what is open as expired.
+
+    Returns:
+        The final tally of the campaign.
+    """
+    shut_gate(connection, campaign_id, seq, state, cancel_started=cancel_started)
+    connection.exec_driver_sql(_EXPIRE, {"id": campaign_id})
+    connection.exec_driver_sql(_FINISH, {"id": campaign_id})
+    return sum(tally(connection, campaign_id).values(), Tally())

@@ -1,0 +1,85 @@
+"""Criteria as SQL over ``vehicle``; the same rules as campaign/criteria.py.
+
+A version range is evaluated in Python over the distinct versions an ECU has in the fleet (tens, not millions)
+and becomes an IN list, so SQL never compares versions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, not_, or_
+from sqlmodel import col
+
+from campaign.criteria import Criterion, EcuMatch
+from campaign.package import Module, Package
+from campaign.versions import in_range, same_version
+from store.tables import EcuRow, VehicleRow
+
+#: The versions an ECU of a name has anywhere in the fleet.
+Versions = Callable[[str], frozenset[str]]
+
+
+def criteria_sql(criterion: Criterion, versions: Versions) -> ColumnElement[bool]:
+    """The criterion as a condition on a row of ``vehicle``; never NULL."""
+    parts: list[ColumnElement[bool]] = []
+    if criterion.model:
+        parts.append(col(VehicleRow.model).in_(criterion.model))
+    if criterion.country:
+        parts.append(_known_in(col(VehicleRow.country), criterion.country))
+    if criterion.region:
+        parts.append(_known_in(col(VehicleRow.region), criterion.region))
+    if criterion.groups:
+        parts.append(col(VehicleRow.groups).op("&&")(list(criterion.groups)))
+    if criterion.build_date:
+        built = col(VehicleRow.build_date)
+        parts.append(built.is_not(None))
+        if criterion.build_date.since:
+            parts.append(built >= criterion.build_date.since)
+        if criterion.build_date.until:
+            parts.append(built <= criterion.build_date.until)
+    if criterion.vins:
+        parts.append(col(VehicleRow.vin).in_(criterion.vins))
+    if criterion.ecu:
+        parts.append(_ecu_sql(criterion.ecu, versions))
+    parts += [criteria_sql(part, versions) for part in criterion.all or ()]
+    if criterion.any:
+        parts.append(or_(*(criteria_sql(part, versions) for part in criterion.any)))
+    if criterion.not_:
+        parts.append(not_(criteria_sql(criterion.not_, versions)))
+    return and_(*parts)
+
+
+def _known_in(column: Any, words: tuple[str, ...]) -> ColumnElement[bool]:
+    """An unknown value is in no list; without the test its negation would be NULL."""
+    return and_(column.is_not(None), column.in_(words))
+
+
+def _ecu_sql(wanted: EcuMatch, versions: Versions) -> ColumnElement[bool]:
+    parts = [col(EcuRow.vehicle_id) == col(VehicleRow.id), col(EcuRow.name) == wanted.name]
+    if wanted.hw_id:
+        parts.append(col(EcuRow.hw_id).in_(wanted.hw_id))
+    if wanted.sw_version:
+        inside = [v for v in sorted(versions(wanted.name)) if in_range(v, wanted.sw_version)]
+        parts.append(col(EcuRow.sw_version).in_(inside))
+    return exists().where(*parts)
+
+
+def package_sql(package: Package, versions: Versions) -> ColumnElement[bool]:
+    """Whether the package fits a vehicle and would change something; see ``package_misses``."""
+    fits = [_module_sql(module, versions, current=False) for module in package.modules]
+    current = [_module_sql(module, versions, current=True) for module in package.modules]
+    return and_(*fits, not_(and_(*current)))
+
+
+def _module_sql(module: Module, versions: Versions, *, current: bool) -> ColumnElement[bool]:
+    parts = [
+        col(EcuRow.vehicle_id) == col(VehicleRow.id),
+        col(EcuRow.name) == module.ecu,
+        col(EcuRow.hw_id).in_(module.hw_ids),
+    ]
+    known = sorted(versions(module.ecu))
+    if current:
+        parts.append(col(EcuRow.sw_version).in_([v for v in known if same_version(v, module.version)]))
+    elif module.from_versions:
+        parts.append(col(EcuRow.sw_version).in_([v for v in known if in_range(v, module.from_versions)]))
+    return exists().where(*parts)

@@ -1,0 +1,93 @@
+"""What a vehicle is offered: the package behind an action, and the files in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from campaign.action import action_id, split
+from campaign.assignment import Target
+from campaign.definition import Interaction
+from campaign.package import Package
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, STARTED_SQL
+
+_VISIBLE = f"a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {DELIVERING_SQL}"
+
+_DEPLOYMENT = f"""
+SELECT a.state, c.definition ->> 'interaction', c.package
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND NOT a.cancel_wanted AND ({_VISIBLE})
+"""
+
+_ARTIFACTS = "SELECT id, sha256, sha1, md5, size_bytes FROM artifact WHERE sha256 = ANY(%s)"
+
+_LIVE_WITH_FILE = f"""
+SELECT a.campaign_id, a.attempt
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+WHERE a.vehicle_id = %s AND NOT a.cancel_wanted AND ({_VISIBLE})
+  AND jsonb_path_exists(c.package, '$.modules[*].artifact ? (@.sha256 == $sha && @.filename == $name)',
+                        jsonb_build_object('sha', %s::text, 'name', %s::text))
+"""
+
+_CANCELLING = f"""
+SELECT FROM assignment
+WHERE vehicle_id = %s AND campaign_id = %s AND attempt = %s AND cancel_wanted AND state IN ({IN_FLIGHT_SQL})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """A file of the artifact directory; hashes in lower-case hex."""
+
+    id: int
+    sha256: str
+    sha1: str
+    md5: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """An action as a vehicle may see it now; ``artifacts`` by sha256."""
+
+    action: int
+    state: Target
+    interaction: Interaction
+    package: Package
+    artifacts: Mapping[str, StoredArtifact]
+
+
+async def deployment(connection: AsyncConnection, vehicle_id: int, action: int) -> Deployment | None:
+    """The deployment behind an action; None where this vehicle has none to see (foreign, over, withdrawn)."""
+    row = await (await connection.execute(_DEPLOYMENT, (vehicle_id, *split(action)))).fetchone()
+    if row is None:
+        return None
+    package = Package.model_validate(row[2])
+    hashes = [module.artifact.sha256 for module in package.modules]
+    async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
+        await cursor.execute(_ARTIFACTS, [hashes])
+        stored = {artifact.sha256: artifact for artifact in await cursor.fetchall()}
+    return Deployment(action, Target(row[0]), Interaction(row[1]), package, stored)
+
+
+async def artifact(
+    connection: AsyncConnection, vehicle_id: int, artifact_id: int, filename: str
+) -> tuple[StoredArtifact, int] | None:
+    """A file and the live action it belongs to; None unless this vehicle may fetch it now."""
+    async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
+        await cursor.execute(
+            "SELECT id, sha256, sha1, md5, size_bytes FROM artifact WHERE id = %s", [artifact_id]
+        )
+        stored = await cursor.fetchone()
+    if stored is None:
+        return None
+    found = await connection.execute(_LIVE_WITH_FILE, (vehicle_id, stored.sha256, filename))
+    row = await found.fetchone()
+    return None if row is None else (stored, action_id(*row))
+
+
+async def cancelling(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:
+    """Whether this vehicle is asked to cancel this action."""
+    found = await connection.execute(_CANCELLING, (vehicle_id, *split(action)))
+    return bool(found.rowcount)

@@ -1,0 +1,81 @@
+"""Where vehicles stand, for the polls of many vehicles in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from campaign.action import action_id
+from campaign.assignment import Target
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, OPEN_SQL
+
+_STANDINGS = f"""
+SELECT v.id, v.vin, v.token_hash, v.config_wanted,
+       live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
+       coalesce(live.delivering, false),
+       (live.state IS NULL OR live.state = 'offered' AND NOT live.delivering)
+       AND EXISTS (
+           SELECT FROM assignment AS a
+           JOIN campaign AS c ON c.id = a.campaign_id
+           JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
+           WHERE a.vehicle_id = v.id AND a.state IN ({OPEN_SQL})
+             AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
+             AND {DELIVERING_SQL} AND p.allowance > 0)
+FROM vehicle AS v
+LEFT JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {DELIVERING_SQL} AS delivering
+    FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+    WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
+) AS live ON true
+WHERE v.vin = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the gateway must know of a vehicle that polls.
+
+    ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
+    ``delivering`` says whether that campaign's gate is open under a valid lease; ``admissible`` that some
+    campaign may admit it now.
+    """
+
+    vehicle_id: int
+    vin: str
+    token_hash: bytes | None
+    config_wanted: bool
+    action: int | None
+    state: Target | None
+    cancel_wanted: bool
+    delivering: bool
+    admissible: bool
+
+
+async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[str, Standing]:
+    """The standing of each vehicle by VIN; VINs that are not in the fleet are absent."""
+    cursor = await connection.execute(_STANDINGS, [list(vins)])
+    return {
+        vin: Standing(
+            vehicle_id=vehicle_id,
+            vin=vin,
+            token_hash=None if token_hash is None else bytes(token_hash),
+            config_wanted=config_wanted,
+            action=None if campaign_id is None else action_id(campaign_id, attempt),
+            state=None if state is None else Target(state),
+            cancel_wanted=cancel_wanted,
+            delivering=delivering,
+            admissible=admissible,
+        )
+        for (
+            vehicle_id,
+            vin,
+            token_hash,
+            config_wanted,
+            campaign_id,
+            attempt,
+            state,
+            cancel_wanted,
+            delivering,
+            admissible,
+        ) in await cursor.fetchall()
+    }

@@ -1,0 +1,278 @@
+"""The tables. migrations/ builds them and adds what a model cannot say: the tally trigger.
+
+One lock orders everything that is admitted or counted: the campaign's row, taken first and by ascending id
+(store/locks.py). The tally is kept by a trigger, so it always equals what it counts.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from campaign.assignment import IN_FLIGHT, Target
+from campaign.lifecycle import State
+
+
+def _words(column: str, words: Any) -> str:
+    return f"{column} IN ({', '.join(repr(str(word.value)) for word in words)})"
+
+
+def _text(**options: Any) -> Any:
+    """A text key: compared by bytes, which is faster and the same on every server."""
+    return Column(Text(collation="C"), **options)
+
+
+def _time(**options: Any) -> Any:
+    return Column(DateTime(timezone=True), **options)
+
+
+class VehicleRow(SQLModel, table=True):
+    """A vehicle. ``lot`` is its fixed place in every random order (campaign/order.py)."""
+
+    __tablename__ = "vehicle"
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    vin: str = Field(sa_column=_text(nullable=False, unique=True))
+    model: str = Field(sa_column=_text(nullable=False))
+    build_date: date | None = None
+    country: str | None = Field(default=None, sa_column=_text())
+    region: str | None = Field(default=None, sa_column=_text())
+    timezone: str | None = Field(default=None, sa_column=_text())
+    groups: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
+    install_window: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    attributes: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
+    )
+    lot: int = Field(sa_column=Column(BigInteger, nullable=False))
+    record_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    token_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    reported: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    reported_at: datetime | None = Field(default=None, sa_column=_time())
+    config_wanted: bool = Field(
+        default=True, nullable=False, sa_column_kwargs={"server_default": text("true")}
+    )
+    imported_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+
+
+class EcuRow(SQLModel, table=True):
+    """An ECU as it is now; ``built_version`` is what it left the plant with."""
+
+    __tablename__ = "ecu"
+
+    vehicle_id: int = Field(primary_key=True, foreign_key="vehicle.id")
+    name: str = Field(sa_column=_text(primary_key=True))
+    hw_id: str = Field(sa_column=_text(nullable=False))
+    sw_version: str = Field(sa_column=_text(nullable=False))
+    built_version: str = Field(sa_column=_text(nullable=False))
+
+
+class SoftwareChange(SQLModel, table=True):
+    """The history of an ECU's software, append-only."""
+
+    __tablename__ = "software_change"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    vehicle_id: int = Field(foreign_key="vehicle.id", index=True)
+    ecu: str = Field(sa_column=_text(nullable=False))
+    from_version: str | None = Field(default=None, sa_column=_text())
+    to_version: str = Field(sa_column=_text(nullable=False))
+    campaign_id: int | None = Field(default=None, foreign_key="campaign.id")
+    source: str = Field(sa_column=_text(nullable=False))
+    at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+
+
+class PackageRow(SQLModel, table=True):
+    """A registered package; its name never changes its content."""
+
+    __tablename__ = "package"
+
+    name: str = Field(sa_column=_text(primary_key=True))
+    digest: str = Field(sa_column=_text(nullable=False))
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    registered_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """A file of the artifact directory, with the hashes the protocol gives to vehicles."""
+
+    __tablename__ = "artifact"
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    sha256: str = Field(sa_column=_text(nullable=False, unique=True))
+    sha1: str = Field(sa_column=_text(nullable=False))
+    md5: str = Field(sa_column=_text(nullable=False))
+    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class CampaignRow(SQLModel, table=True):
+    """A campaign and its delivery gate.
+
+    The gate is a level with a fencing number: whoever writes it gives a ``gate_seq`` above the one stored.
+    Delivery needs an open gate and a lease in the future; the lease runs out when nobody supervises.
+    """
+
+    __tablename__ = "campaign"
+    __table_args__ = (CheckConstraint(_words("state", State), name="campaign_state"),)
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    name: str = Field(sa_column=_text(nullable=False, unique=True))
+    workflow_id: str = Field(sa_column=_text(nullable=False, index=True))
+    first_run_id: str = Field(sa_column=_text(nullable=False))
+    priority: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    definition: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    digest: str = Field(sa_column=_text(nullable=False))
+    package: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    state: str = Field(default=State.DRAFT.value, sa_column=_text(nullable=False))
+    gate_open: bool = Field(default=False, nullable=False)
+    gate_seq: int = Field(default=0, nullable=False)
+    lease_until: datetime | None = Field(default=None, sa_column=_time())
+    in_flight: int = Field(default=0, nullable=False)
+    shut_at: datetime | None = Field(default=None, sa_column=_time())
+    window: int = Field(default=1, nullable=False)
+    breach: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    created_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+    selected_at: datetime | None = Field(default=None, sa_column=_time())
+    finished_at: datetime | None = Field(default=None, sa_column=_time())
+
+
+class PhaseRow(SQLModel, table=True):
+    """A phase: its size, how many may have been admitted so far, and where its evidence window began.
+
+    ``pace_base`` had been admitted at ``pace_since``; the rate limit counts from there.
+    """
+
+    __tablename__ = "phase"
+
+    campaign_id: int = Field(primary_key=True, foreign_key="campaign.id")
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    name: str = Field(sa_column=_text(nullable=False))
+    size: int = Field(default=0, nullable=False)
+    allowance: int = Field(default=0, nullable=False)
+    released_at: datetime | None = Field(default=None, sa_column=_time())
+    pace_since: datetime | None = Field(default=None, sa_column=_time())
+    pace_base: int = Field(default=0, nullable=False)
+    guards: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    limits: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    window_attempts: int = Field(default=0, nullable=False)
+    window_failures: int = Field(default=0, nullable=False)
+
+
+class ConfigurationRow(SQLModel, table=True):
+    """The facts a selection was decided on, once per distinct combination; ``key`` is their md5."""
+
+    __tablename__ = "configuration"
+    __table_args__ = (UniqueConstraint("campaign_id", "key"),)
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    campaign_id: int = Field(foreign_key="campaign.id")
+    key: str = Field(sa_column=_text(nullable=False))
+    model: str = Field(sa_column=_text(nullable=False))
+    country: str | None = Field(default=None, sa_column=_text())
+    region: str | None = Field(default=None, sa_column=_text())
+    ecus: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class AssignmentRow(SQLModel, table=True):
+    """A vehicle selected for a campaign, frozen at selection; only state and attempt move.
+
+    No foreign keys: one statement writes all rows of a selection out of the tables they would point to, and a
+    check per row and key would cost more than the selection itself. Vehicles and campaigns are never deleted.
+    """
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        CheckConstraint(_words("state", Target), name="assignment_state"),
+        Index(
+            "one_offer_per_vehicle",
+            "vehicle_id",
+            unique=True,
+            postgresql_where=text(_words("state", sorted(IN_FLIGHT))),
+        ),
+        Index(
+            "assignment_in_flight",
+            "campaign_id",
+            postgresql_where=text(_words("state", sorted(IN_FLIGHT))),
+        ),
+        {"postgresql_with": {"fillfactor": "60"}},
+    )
+
+    vehicle_id: int = Field(primary_key=True)
+    campaign_id: int = Field(primary_key=True)
+    phase: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    configuration_id: int
+    state: str = Field(default=Target.PENDING.value, sa_column=_text(nullable=False))
+    attempt: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
+    offered_at: datetime | None = Field(default=None, sa_column=_time())
+    fetched_at: datetime | None = Field(default=None, sa_column=_time())
+    heard_at: datetime | None = Field(default=None, sa_column=_time())
+    finished_at: datetime | None = Field(default=None, sa_column=_time())
+    not_before: datetime | None = Field(default=None, sa_column=_time())
+    cancel_wanted: bool = Field(default=False, nullable=False)
+    code: int | None = None
+    message: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class TallyRow(SQLModel, table=True):
+    """How many assignments of a phase and configuration are in a state; a trigger keeps it."""
+
+    __tablename__ = "tally"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    campaign_id: int = Field(primary_key=True)
+    phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    configuration_id: int = Field(primary_key=True)
+    state: str = Field(sa_column=_text(primary_key=True))
+    vehicles: int = Field(nullable=False)
+
+
+class ReportRow(SQLModel, table=True):
+    """What a vehicle said, word for word, and what it changed; append-only."""
+
+    __tablename__ = "report"
+    __table_args__ = (Index("report_of_vehicle", "vehicle_id", "campaign_id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    vehicle_id: int = Field(nullable=False)
+    campaign_id: int = Field(nullable=False)
+    attempt: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    received_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("clock_timestamp()")))
+    device_at: datetime | None = Field(default=None, sa_column=_time())
+    channel: str = Field(sa_column=_text(nullable=False))
+    execution: str = Field(sa_column=_text(nullable=False))
+    finished: str = Field(sa_column=_text(nullable=False))
+    code: int | None = None
+    details: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    effect: str = Field(sa_column=_text(nullable=False))
+
+
+class JournalRow(SQLModel, table=True):
+    """What was decided, when, by whom and why; append-only. ``line`` makes a repeated write harmless."""
+
+    __tablename__ = "journal"
+    __table_args__ = (UniqueConstraint("campaign_id", "line"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    campaign_id: int = Field(foreign_key="campaign.id")
+    line: str = Field(sa_column=_text(nullable=False))
+    at: datetime = Field(sa_column=_time(nullable=False))
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    event: str = Field(sa_column=_text(nullable=False))
+    text_: str = Field(sa_column=Column("text", Text, nullable=False))

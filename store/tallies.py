@@ -1,0 +1,18 @@
+"""Counts by state, read from the tally that a trigger keeps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from campaign.assignment import Tally, Target
+
+TALLIES_SQL = """
+SELECT campaign_id, phase, state, sum(vehicles)::bigint FROM tally
+WHERE campaign_id = ANY(%s) GROUP BY campaign_id, phase, state HAVING sum(vehicles) <> 0
+"""
+
+
+def by_phase(rows: Iterable[Sequence[object]]) -> Mapping[tuple[int, int], Tally]:
+    """The tally of each (campaign, phase) in rows of campaign, phase, state and count."""
+    states: dict[tuple[int, int], dict[Target, int]] = {}
+    for campaign, phase, state, vehicles in rows:
+        states.setdefault((int(str(campaign)), int(str(phase))), {})[Target(str(state))] = int(str(vehicles))
+    return {key: Tally(by_state=by_state) for key, by_state in states.items()}

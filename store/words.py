@@ -1,0 +1,23 @@
+"""The states of an assignment as SQL lists, written once."""
+
+from collections.abc import Iterable
+
+from campaign.assignment import FAILURES, IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
+
+
+def sql_list(states: Iterable[Target]) -> str:
+    """``'a', 'b'`` for ``IN (…)``; the words are ours, never a caller's."""
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+OPEN_SQL = sql_list(OPEN)
+IN_FLIGHT_SQL = sql_list(IN_FLIGHT)
+STARTED_SQL = sql_list(STARTED)
+TERMINAL_SQL = sql_list(TERMINAL)
+FAILURES_SQL = sql_list(FAILURES)
+
+#: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
+DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"
+
+#: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
+LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"

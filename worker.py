@@ -1,0 +1,109 @@
+"""A Ringmaster worker: settings -> store -> activities -> Temporal worker. Runs until SIGINT or SIGTERM.
+
+Where Temporal is: ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, ``TEMPORAL_API_KEY``, ``TEMPORAL_TLS_*`` or a
+profile in temporal.toml, as for the ``temporal`` CLI. Everything else: ``RINGMASTER_*`` (runtime/settings.py).
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Engine, create_engine
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.delivery import Delivery
+from activities.notification import Notification
+from activities.supervision import Supervision
+from activities.targeting import Targeting
+from runtime.database import check_schema, database_url
+from runtime.errors import RuntimeFault
+from runtime.logging import configure_logging
+from runtime.search_attributes import ensure_search_attributes
+from runtime.settings import Settings, load_settings
+from runtime.temporal import connect
+from workflows import search
+from workflows.campaign import CampaignWorkflow
+
+#: Activities at once, and connections for them. A campaign under supervision holds a slot for the few
+#: milliseconds of its tick, so this serves many more campaigns than its number.
+SLOTS = 20
+
+#: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
+GRACE = timedelta(seconds=12)
+
+log = structlog.get_logger()
+
+
+def build_engine(url: str) -> Engine:
+    """The engine of a worker: a connection for each slot, each checked before use."""
+    return create_engine(url, pool_size=SLOTS, max_overflow=2, pool_pre_ping=True)
+
+
+def build_worker(client: Client, engine: Engine, settings: Settings, threads: ThreadPoolExecutor) -> Worker:
+    """A worker with all workflows and activities, not yet running."""
+    targeting = Targeting(engine)
+    delivery = Delivery(engine, settings.lease)
+    supervision = Supervision(engine, settings.lease, settings.tick)
+    notification = Notification(settings.notify_urls)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[CampaignWorkflow],
+        activities=[
+            targeting.register,
+            targeting.select_targets,
+            delivery.open_gate,
+            delivery.shut_gate,
+            delivery.show_state,
+            delivery.finish,
+            delivery.change_limits,
+            delivery.write_journal,
+            supervision.supervise,
+            notification.notify,
+        ],
+        activity_executor=threads,
+        max_concurrent_activities=SLOTS,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until asked to stop.
+
+    Raises:
+        RuntimeFault: no Temporal server, wrong namespace, no database or another schema; one line each.
+    """
+    with database_url(settings) as url, ThreadPoolExecutor(SLOTS) as threads:
+        check_schema(url)
+        client = await connect(settings)
+        await ensure_search_attributes(client, search.REGISTERED)
+        engine = build_engine(url)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with build_worker(client, engine, settings, threads):
+            log.info("worker is up", namespace=client.namespace, task_queue=settings.task_queue)
+            await stop.wait()
+            log.info("worker is stopping")
+        engine.dispose()
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run from the environment; exit status 0 after a stop, 3 when something is unreachable."""
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        asyncio.run(run(settings))
+    except (RuntimeFault, ValueError) as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
