@@ -1,0 +1,1 @@
+"""What every process needs and no rule knows: settings, logging, connections, embedded servers."""
