@@ -1,7 +1,7 @@
 """A Ringmaster worker: settings -> store -> activities -> Temporal worker. Runs until SIGINT or SIGTERM.
 
-Where Temporal is: ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, ``TEMPORAL_API_KEY``, ``TEMPORAL_TLS_*`` or a
-profile in temporal.toml, as for the ``temporal`` CLI. Everything else: ``RINGMASTER_*`` (runtime/settings.py).
+Where Temporal is: ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, ``TEMPORAL_API_KEY``, ``TEMPORAL_TLS_*`` or
+a profile in temporal.toml, as for the ``temporal`` CLI. The rest: ``RINGMASTER_*`` (runtime/settings.py).
 """
 
 import asyncio

@@ -181,7 +181,9 @@ def _insert(
         .returning(col(CampaignRow.id))
     )
     if campaign_id is None or campaign_id > MAX_CAMPAIGN:
-        raise Refused([Problem("name", repr(definition.name), f"all {MAX_CAMPAIGN} campaign numbers are used")])
+        raise Refused(
+            [Problem("name", repr(definition.name), f"all {MAX_CAMPAIGN} campaign numbers are used")]
+        )
     rows = [
         {
             "campaign_id": campaign_id,

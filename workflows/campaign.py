@@ -7,6 +7,7 @@ loop enters the next one.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -137,9 +138,10 @@ class CampaignWorkflow:
         )
 
     async def _await_approval(self) -> None:
+        moves = self._moves
         self._story.why = "waiting for approval"
         await self._write_state()
-        await self._until_moved()
+        await self._until_moved(moves)
 
     async def _select(self) -> None:
         self._story.why = "selecting vehicles"
@@ -166,14 +168,13 @@ class CampaignWorkflow:
         self._move(Event.SELECTED)
 
     async def _await_start(self) -> None:
-        start = self.definition.start
+        moves, start = self._moves, self.definition.start
         wait = start - workflow.now() if start else timedelta(0)
         if start and wait > timedelta(0):
             self._story.why = f"queued until {start:%Y-%m-%d %H:%M} UTC"
             await self._write_state()
-            if await self._until_moved(start - workflow.now(), f"queued until {start:%Y-%m-%d %H:%M} UTC"):
-                return
-        if self._story.state is State.QUEUED:
+            await self._until_moved(moves, start - workflow.now(), self._story.why)
+        if self._moves == moves:
             self._move(Event.STARTED)
 
     async def _roll_out(self) -> None:
@@ -362,16 +363,14 @@ class CampaignWorkflow:
         self._story.state = after(self._story.state, event)
         self._moves += 1
 
-    async def _until_moved(self, timeout: timedelta | None = None, summary: str | None = None) -> bool:
-        """Whether the state moved before the time was over."""
-        state = self._story.state
-        try:
+    async def _until_moved(
+        self, moves: int, timeout: timedelta | None = None, summary: str | None = None
+    ) -> None:
+        """Wait until an order has moved the state since ``moves``, or the time is over."""
+        with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._story.state is not state, timeout=timeout, timeout_summary=summary
+                lambda: self._moves != moves, timeout=timeout, timeout_summary=summary
             )
-        except TimeoutError:
-            return False
-        return True
 
     def _gate_order(self, **more: Any) -> GateOrder:
         story = self._story
@@ -417,7 +416,7 @@ class CampaignWorkflow:
         )
 
     async def _continue_as_new_when_long(self) -> None:
-        """Start a fresh history at the beginning of a phase, when Temporal suggests it and nothing is open."""
+        """Start a fresh history at the beginning of a phase, when Temporal suggests it and nothing runs."""
         if not workflow.info().is_continue_as_new_suggested() or self._story.phase_began_at is not None:
             return
         if not all(notice.done() for notice in self._notices):

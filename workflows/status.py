@@ -3,8 +3,10 @@
 from datetime import datetime
 from fractions import Fraction
 
+from pydantic import Field
+
 from activities.messages import Exposure
-from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, TERMINAL, Tally, Target
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, TERMINAL, Target
 from campaign.definition import Definition
 from campaign.guards import Breach, percent
 from campaign.journal import Line
@@ -21,13 +23,13 @@ class PhaseStatus(Message):
     name: str
     stage: str
     size: int
-    waiting: int
-    in_flight: int
-    succeeded: int
-    failed: int
-    other: int
-    verdict: str
-    by_state: dict[str, int]
+    waiting: int = 0
+    in_flight: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    other: int = 0
+    verdict: str = ""
+    by_state: dict[str, int] = Field(default_factory=dict)
 
 
 class Status(Message):
@@ -49,28 +51,22 @@ class Status(Message):
     campaign_id: int
     notes: tuple[Line, ...]
 
-    @property
-    def attempts(self) -> int:
-        return sum(phase.succeeded + phase.failed for phase in self.phases)
 
-
-def status(definition: Definition, story: Story, seen: Observation | None = None) -> Status:
-    """The status, from the last observation of the run or a fresher one."""
-    fresh = _fresher(story.seen, seen)
+def status(definition: Definition, story: Story) -> Status:
+    """The status as of the last observation the run has seen."""
+    seen = story.seen
     return Status(
         name=definition.name,
         state=str(story.state),
         stage=story.state.stage,
         phase=story.phase,
-        phases=tuple(
-            _phase(definition, story, fresh, number) for number in range(1, len(definition.phases) + 1)
-        ),
+        phases=tuple(_phase(definition, story, number + 1) for number in range(len(definition.phases))),
         why=story.why,
         next=next_steps(story),
-        as_of=fresh.at if fresh else None,
+        as_of=seen.at if seen else None,
         breach=story.breach,
         breaches=story.breaches,
-        window=fresh.window if fresh else 1,
+        window=seen.window if seen else 1,
         exposure=story.exposure,
         package=story.package or definition.package_name,
         campaign_id=story.campaign_id,
@@ -78,26 +74,41 @@ def status(definition: Definition, story: Story, seen: Observation | None = None
     )
 
 
-def _fresher(one: Observation | None, other: Observation | None) -> Observation | None:
-    return max((seen for seen in (one, other) if seen), key=lambda seen: seen.at, default=None)
-
-
-def _phase(definition: Definition, story: Story, seen: Observation | None, number: int) -> PhaseStatus:
-    view = seen.phase(number) if seen and len(seen.phases) >= number else None
-    tally = view.tally if view else Tally()
-    return PhaseStatus(
+def _phase(definition: Definition, story: Story, number: int) -> PhaseStatus:
+    bare = PhaseStatus(
         number=number,
         name=str(definition.phases[number - 1].name),
         stage=_phase_stage(story, number),
         size=story.sizes.get(number, 0),
-        waiting=tally.of(OPEN),
-        in_flight=tally.of(IN_FLIGHT),
-        succeeded=tally.by_state.get(Target.SUCCEEDED, 0),
-        failed=tally.of(FAILURES),
-        other=tally.of(TERMINAL - ATTEMPTS),
-        verdict=view.verdict.sentence if view else "",
-        by_state={state.value: count for state, count in sorted(tally.by_state.items())},
     )
+    return _counted(bare, story.seen)
+
+
+def _counted(phase: PhaseStatus, seen: Observation | None) -> PhaseStatus:
+    """The phase with the counts of an observation."""
+    if seen is None or len(seen.phases) < phase.number:
+        return phase
+    view = seen.phase(phase.number)
+    tally = view.tally
+    return phase.model_copy(
+        update={
+            "waiting": tally.of(OPEN),
+            "in_flight": tally.of(IN_FLIGHT),
+            "succeeded": tally.by_state.get(Target.SUCCEEDED, 0),
+            "failed": tally.of(FAILURES),
+            "other": tally.of(TERMINAL - ATTEMPTS),
+            "verdict": view.verdict.sentence,
+            "by_state": {state.value: count for state, count in sorted(tally.by_state.items())},
+        }
+    )
+
+
+def refreshed(current: Status, seen: Observation) -> Status:
+    """The status with the counts of a later observation, such as that of a tick still under way."""
+    if current.as_of is not None and seen.at <= current.as_of:
+        return current
+    phases = tuple(_counted(phase, seen) for phase in current.phases)
+    return current.model_copy(update={"phases": phases, "as_of": seen.at, "window": seen.window})
 
 
 def _phase_stage(story: Story, number: int) -> str:
@@ -105,9 +116,8 @@ def _phase_stage(story: Story, number: int) -> str:
         return "waiting"
     if number < story.phase or story.state is State.COMPLETED:
         return "done"
-    return {State.ROLLING_OUT: "rolling out", State.BAKING: "baking"}.get(
-        story.state, story.state.stage.lower()
-    )
+    words = {State.ROLLING_OUT: "rolling out", State.BAKING: "baking"}
+    return words.get(story.state, story.state.stage.lower())
 
 
 def next_steps(story: Story) -> tuple[str, ...]:
@@ -135,10 +145,8 @@ def details(current: Status) -> str:
         lines.append(f"- **{phase.number}. {phase.name}** ({phase.stage}): {counts}")
     if current.exposure and current.stage == "Paused":
         shut = current.exposure
-        lines += [
-            "",
-            f"When the gate was shut: {shut.withdrawn} offers withdrawn, {shut.started} had started.",
-        ]
+        stopped = f"At the stop {shut.withdrawn} offers were withdrawn, {shut.started} had started."
+        lines += ["", stopped]
     if current.next:
         lines += ["", "What can be done (Send a Signal, no input needed):", ""]
         lines += [f"- `{step.split(':')[0]}`:{step.split(':', 1)[1]}" for step in current.next]

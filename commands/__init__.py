@@ -1,0 +1,1 @@
+"""The operator's commands, group by group; starter.py puts them together."""

@@ -1,0 +1,119 @@
+"""The whole system on this machine, without Docker: servers, worker and gateway as child processes."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from commands.output import one_line_errors
+from runtime.database import database_url, migrate
+from runtime.embedded_temporal import embedded_temporal
+from runtime.processes import Processes, answering
+from runtime.settings import Settings, load_settings
+from workflows import search
+
+EXIT_CODES = "Exit codes: 0 stopped, 2 wrong usage, 3 a server did not start or died."
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: How often the children are looked at, in seconds.
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system; ``environment`` is what a child process needs to reach it."""
+
+    database_url: str
+    ui_url: str
+    gateway_url: str
+    processes: Processes
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def system(settings: Settings, *, port: int = 7233, ui_port: int = 8233) -> Iterator[System]:
+    """PostgreSQL, Temporal with its UI, a worker and the gateway, until the block ends.
+
+    Raises:
+        RuntimeFault: a port is taken, or a server did not start.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(database_url(settings))
+        migrate(url)
+        temporal = stack.enter_context(
+            embedded_temporal(settings, search.REGISTERED, port=port, ui_port=ui_port)
+        )
+        environment = {
+            **_as_environment(settings),
+            "RINGMASTER_DATABASE_URL": url,
+            "RINGMASTER_UI_URL": temporal.ui_url,
+            "TEMPORAL_ADDRESS": temporal.address,
+            "TEMPORAL_NAMESPACE": "default",
+            "PYTHONPATH": str(ROOT),
+        }
+        processes = stack.enter_context(Processes(settings.data_dir / "logs"))
+        processes.start("worker", [sys.executable, str(ROOT / "worker.py")], env=environment)
+        processes.start(
+            "gateway",
+            [sys.executable, "-m", "gateway"],
+            env=environment,
+            ready=answering(f"{settings.gateway_url}/health"),
+        )
+        yield System(url, temporal.ui_url, settings.gateway_url, processes, environment)
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as a child process reads them."""
+    return {
+        "RINGMASTER_DATA_DIR": str(settings.data_dir.resolve()),
+        "RINGMASTER_GATEWAY_HOST": settings.gateway_host,
+        "RINGMASTER_GATEWAY_PORT": str(settings.gateway_port),
+        "RINGMASTER_TICK": str(settings.tick.total_seconds()),
+        "RINGMASTER_LEASE": str(settings.lease.total_seconds()),
+        "RINGMASTER_POLL_INTERVAL": str(settings.poll_interval.total_seconds()),
+    }
+
+
+def dev(
+    temporal_port: int = typer.Option(7233, help="Where the embedded Temporal listens."),
+    ui_port: int = typer.Option(8233, help="Where its UI listens."),
+) -> None:
+    """Run Temporal, PostgreSQL, a worker and the gateway on this machine until Ctrl-C.
+
+    Example: starter.py dev
+    """
+    with one_line_errors():
+        settings = load_settings()
+        with system(settings, port=temporal_port, ui_port=ui_port) as running:
+            typer.echo(f"Temporal UI      {running.ui_url}")
+            typer.echo(f"Temporal         {running.environment['TEMPORAL_ADDRESS']}")
+            typer.echo(f"vehicle gateway  {running.gateway_url}")
+            typer.echo(f"state and logs   {settings.data_dir}")
+            typer.echo("Ctrl-C stops all; nothing is lost.")
+            try:
+                while True:
+                    running.processes.check()
+                    time.sleep(LOOK_SECONDS)
+            except (KeyboardInterrupt, SystemExit):
+                typer.echo("stopping")
+
+
+def migrate_database() -> None:
+    """Bring the database to the schema of this version; may be repeated.
+
+    Example: starter.py migrate
+    """
+    with one_line_errors(), database_url(load_settings()) as url:
+        migrate(url)
+        typer.echo("the database has the schema of this version")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give an application these commands."""
+    app.command(epilog=EXIT_CODES)(dev)
+    app.command("migrate", epilog=EXIT_CODES)(migrate_database)

@@ -1,0 +1,96 @@
+"""``package``: register update packages and look at them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commands.database import database
+from commands.output import EXIT_CODES, AsJson, one_line_errors, print_json, print_table
+from runtime.settings import load_settings
+from store import packages as stored
+
+package = typer.Typer(help="Update packages: register, list, show.", no_args_is_help=True)
+
+
+@package.command("add", epilog=EXIT_CODES)
+def add_command(
+    file: Annotated[Path, typer.Argument(help="The package, in YAML or JSON.")],
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="The folder with its files.", show_default="artifacts/ beside FILE"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a package: its files are verified and copied; may be repeated.
+
+    Example: package add examples/winter-package.yaml
+    """
+    source = artifacts or file.parent / "artifacts"
+    with one_line_errors():
+        settings = load_settings()
+        read = stored.read_package(file, source)
+        with database(settings) as connection:
+            result = stored.register(connection, read, source, settings.artifacts)
+    if as_json:
+        print_json(_as_dict(result) | {"is_new": result.is_new})
+    else:
+        typer.echo(f"{result.package.name} {'registered' if result.is_new else 'was registered already'}")
+
+
+@package.command("list", epilog=EXIT_CODES)
+def list_command(as_json: AsJson = False) -> None:
+    """List the registered packages.
+
+    Example: package list
+    """
+    with one_line_errors(), database(load_settings()) as connection:
+        found = stored.packages(connection)
+    if as_json:
+        print_json([_as_dict(item) for item in found])
+        return
+    print_table(
+        ("name", "modules", "registered_at", "description"),
+        (
+            (
+                item.package.name,
+                [f"{module.ecu} {module.version}" for module in item.package.modules],
+                item.registered_at,
+                item.package.description or None,
+            )
+            for item in found
+        ),
+    )
+
+
+@package.command("show", epilog=EXIT_CODES)
+def show_command(
+    name: Annotated[str, typer.Argument(help="The package's name.")], as_json: AsJson = False
+) -> None:
+    """Show one package: its modules, what they fit and their files.
+
+    Example: package show Pkg_v2.4
+    """
+    with one_line_errors(), database(load_settings()) as connection:
+        found = stored.registered(connection, name)
+    if as_json:
+        print_json(_as_dict(found))
+        return
+    facts = {"digest": found.digest, "registered_at": found.registered_at}
+    print_table(
+        ("package", found.package.name), (facts | {"about": found.package.description or None}).items()
+    )
+    typer.echo()
+    print_table(
+        ("ecu", "version", "from_versions", "hw_ids", "file", "size_bytes", "sha256"),
+        (
+            (m.ecu, m.version, m.from_versions, m.hw_ids, m.artifact.filename, m.artifact.size_bytes,
+             m.artifact.sha256)
+            for m in found.package.modules
+        ),
+    )  # fmt: skip
+
+
+def _as_dict(found: stored.Registered) -> dict[str, Any]:
+    facts = {"digest": found.digest, "registered_at": found.registered_at}
+    return found.package.model_dump(mode="json") | facts

@@ -1,0 +1,53 @@
+"""A campaign on a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from workflows.status import PhaseStatus, Status
+
+_COLOURS = {"Paused": "yellow", "Aborted": "red", "Completed": "green", "Active": "cyan"}
+
+
+def view(status: Status) -> RenderableType:
+    """State, phases with progress, the reason it stands still and what can be done."""
+    colour = _COLOURS.get(status.stage, "white")
+    parts: list[RenderableType] = [_phases(status)]
+    if status.why:
+        parts.append(Text(status.why, style=f"bold {colour}"))
+    if status.exposure is not None and status.stage == "Paused":
+        stop = status.exposure
+        parts.append(Text(f"at the stop: {stop.withdrawn} offers withdrawn, {stop.started} had started"))
+    for step in status.next if status.stage in ("Draft", "Paused") else ():
+        parts.append(Text(f"  {step}"))
+    title = Text.assemble((status.name, "bold"), "  ", (status.state, f"bold {colour}"))
+    as_of = f"as of {status.as_of:%H:%M:%S} UTC" if status.as_of else None
+    return Panel(Group(*parts), title=title, subtitle=as_of, title_align="left", border_style=colour)
+
+
+def _phases(status: Status) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("phase")
+    table.add_column("", width=24)
+    for column in ("succeeded", "failed", "in flight", "waiting", "other", "of"):
+        table.add_column(column, justify="right")
+    table.add_column("stage")
+    for phase in status.phases:
+        table.add_row(
+            f"{phase.number}. {phase.name}",
+            ProgressBar(total=max(phase.size, 1), completed=_over(phase), width=24),
+            str(phase.succeeded),
+            Text(str(phase.failed), style="red" if phase.failed else ""),
+            str(phase.in_flight),
+            str(phase.waiting),
+            str(phase.other),
+            str(phase.size),
+            phase.stage,
+        )
+    return table
+
+
+def _over(phase: PhaseStatus) -> int:
+    return phase.succeeded + phase.failed + phase.other

@@ -1,0 +1,154 @@
+"""As-built records checked and turned into rows of PostgreSQL's COPY text format.
+
+The rows go to the temporary table ``arrived`` of store/fleet_import.py. Nothing validated is kept: a million
+live objects would cost the garbage collector more time than the validation does.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from campaign.order import lot
+from campaign.problems import Problem, explain
+from campaign.vehicle import AsBuilt
+from store.fleet_records import Found
+
+#: The columns of a row, in order. ``position`` counts the records of the file, from 0.
+COLUMNS = (
+    "position", "line", "vin", "model", "build_date", "country", "region", "timezone", "groups",
+    "install_window", "attributes", "lot", "digest", "ecu_names", "hw_ids", "sw_versions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A record that was not imported: its ``line`` from 1, its ``index`` from 0 in an array, and why."""
+
+    line: int
+    index: int | None
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.index is None else f"line {self.line}, record {self.index}"
+        return f"{where}: " + "; ".join(map(str, self.problems))
+
+    def as_dict(self) -> dict[str, Any]:
+        """A JSON object: ``line``, ``index`` and ``problems``, each with ``field``, ``value``, ``reason``."""
+        problems = [{"field": p.field, "value": p.value, "reason": p.cure} for p in self.problems]
+        return {"line": self.line, "index": self.index, "problems": problems}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some records of a file: ``rows`` for COPY, ``count`` of them, and those refused, by position.
+
+    ``in_array``: the file is a JSON array, where a position is the record's index.
+    """
+
+    rows: bytes
+    count: int
+    refusals: dict[int, Refusal]
+    read_bytes: int
+    in_array: bool
+
+
+def batch(found: Sequence[Found], first_position: int) -> Batch:
+    """The rows of some records; those that break a rule stand in the batch's refusals instead."""
+    rows: list[str] = []
+    refusals: dict[int, Refusal] = {}
+    for position, item in enumerate(found, start=first_position):
+        try:
+            if item.fault:
+                raise _Unfit("record", "", item.fault)
+            rows.append(f"{position}\t{item.line}\t{_row(item.text)}")
+        except ValidationError as error:
+            refusals[position] = Refusal(item.line, item.element, _problems(error))
+        except _Unfit as unfit:
+            refusals[position] = Refusal(item.line, item.element, (Problem(*unfit.args),))
+    read = sum(len(item.text) for item in found)
+    in_array = any(item.element is not None for item in found)
+    return Batch("".join(rows).encode(), len(rows), refusals, read, in_array)
+
+
+class _Unfit(ValueError):
+    """JSON allows it and PostgreSQL does not; its arguments are those of a `Problem`."""
+
+
+def _row(text: bytes) -> str:
+    """The row of one record, from ``vin`` on, with the newline.
+
+    Raises:
+        ValidationError, _Unfit: the record breaks a rule.
+    """
+    built = AsBuilt.model_validate_json(text)
+    ecus = sorted((ecu.name, ecu.hw_id, ecu.sw_version) for ecu in built.ecus)
+    names, hw_ids, versions = zip(*ecus, strict=True)
+    groups = sorted(set(built.groups))
+    window = None if built.install_window is None else _json("install_window", built.install_window)
+    attributes = _json("attributes", built.attributes) if built.attributes else "{}"
+    day = built.build_date.isoformat() if built.build_date else None
+    facts = (built.vin, built.model, day, built.country, built.region, built.timezone)
+    digest = hashlib.sha256(orjson.dumps((facts, groups, window, attributes, ecus))).hexdigest()
+    # In JSON a quote, a tab or a newline in a string takes a backslash: without one nothing needs escapes.
+    plain = b"\\" not in text
+    if not plain and b"\\u0000" in text:
+        _refuse_nul(json.loads(text), "record")
+    array = _plain_array if plain else _array
+    cells: list[str | None] = [*facts, array(groups), window, attributes, str(lot(built.vin)), digest]
+    cells += [array(names), array(hw_ids), array(versions)]
+    if not plain:
+        cells = [_escaped(cell) for cell in cells]
+    return "\t".join([r"\N" if cell is None else cell for cell in cells]) + "\n"
+
+
+def _plain_array(items: Iterable[str]) -> str:
+    inner = '","'.join(items)
+    return f'{{"{inner}"}}' if inner else "{}"
+
+
+def _array(items: Iterable[str]) -> str:
+    return _plain_array(item.replace("\\", r"\\").replace('"', r"\"") for item in items)
+
+
+def _escaped(cell: str | None) -> str | None:
+    if cell is None:
+        return None
+    return cell.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+
+
+def _json(field: str, value: dict[str, Any]) -> str:
+    """The value in one spelling: sorted keys, no spaces."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        cure = "holds NaN, Infinity or a number beyond 1e308, which JSON cannot store; use null"
+        raise _Unfit(field, "", cure) from None
+
+
+def _refuse_nul(value: object, field: str) -> None:
+    if isinstance(value, str) and "\0" in value:
+        raise _Unfit(field, repr(value[:40]), r"holds the character \u0000, which a database cannot store")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nul(key, field)
+            _refuse_nul(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_nul(inner, field)
+
+
+def _problems(error: ValidationError) -> tuple[Problem, ...]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return (Problem("record", "", f"is no JSON: {first['ctx']['error']}"),)
+    if first["type"] == "model_type" and not first["loc"]:
+        return (Problem("record", "", "is no JSON object; a vehicle is written {...}"),)
+    return tuple(
+        replace(problem, field="record", value="") if problem.field == "definition" else problem
+        for problem in explain(error, AsBuilt)
+    )
