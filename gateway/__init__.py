@@ -1,0 +1,1 @@
+"""The vehicle-facing HTTP service: hawkBit's DDI v1, as its existing clients speak it."""

@@ -1,0 +1,51 @@
+"""``python -m gateway``: one gateway process, told by ``RINGMASTER_*``. SIGTERM and SIGINT drain it."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+
+from gateway.app import create_app
+from gateway.server import create_pool, create_server, loop_factory
+from runtime.database import check_schema, database_url
+from runtime.errors import RuntimeFault
+from runtime.logging import configure_logging
+from runtime.settings import Settings, load_settings
+
+log = structlog.get_logger("gateway")
+
+
+async def serve(url: str, settings: Settings) -> None:
+    """Serve until a signal comes, then finish what is under way."""
+    # uvicorn drains and then raises the signal again; it must not end us with the pool still open.
+    _on_signals(lambda *_: None)
+    async with create_pool(url) as pool:
+        log.info("gateway_serving", host=settings.gateway_host, port=settings.gateway_port)
+        await create_server(create_app(pool, settings), settings).serve()
+    log.info("gateway_stopped")
+
+
+def _on_signals(handler: Callable[..., None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def main() -> int:
+    """The exit code: 0 after a signal, 1 with one line on standard error when it cannot start."""
+    _on_signals(lambda *_: sys.exit(0))  # also while it starts: an embedded server is to be stopped
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        with database_url(settings) as url, asyncio.Runner(loop_factory=loop_factory()) as runner:
+            check_schema(url)
+            runner.run(serve(url, settings))
+    except RuntimeFault as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The gateway as an ASGI application: every path, and what stands behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.artifacts import Artifacts
+from gateway.auth import Authentication
+from gateway.cancel import CancelAction
+from gateway.config_data import ConfigData
+from gateway.deployment import DeploymentBase
+from gateway.errors import Missing, WrongMethod, refusal_answer
+from gateway.feedback import Feedback
+from gateway.fleet import Fleet, Pool
+from gateway.health import Health
+from gateway.links import Links
+from gateway.poll import Poll
+from gateway.resource import Handler, Resource
+from runtime.settings import Settings
+
+BASE = "/{tenant}/controller/v1/{vin}"
+
+
+def create_app(pool: Pool, settings: Settings) -> Starlette:
+    """The application. The caller opens the pool before and closes it after the application's lifespan."""
+    fleet = Fleet(pool)
+    links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url)
+    authentication = Authentication(fleet, settings.tenant)
+    files = Artifacts(fleet, settings.artifacts)
+
+    def resource(path: str, **handlers: Handler) -> Route:
+        return Route(BASE + path, Resource(authentication, handlers))
+
+    routes = [
+        resource("", GET=Poll(fleet, links, settings.poll_interval).get),
+        resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, "deployment").post),
+        resource("/deploymentBase/{action}", GET=DeploymentBase(fleet, links).get),
+        resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
+        resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
+        resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, "cancel").post),
+        resource("/configData", PUT=ConfigData(fleet).put),
+        Route("/health", Health(fleet).get),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await fleet.drained()
+
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals (no such path, no such method) in the protocol's words."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return refusal_answer(WrongMethod("not a method of this resource", error.headers))
+    return refusal_answer(Missing("there is no such resource"))

@@ -1,0 +1,103 @@
+"""GET and HEAD of an artifact: the file itself, whole or in part, and its MD5SUM.
+
+Files are kept under their sha256, so a path never holds what a client wrote.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+import anyio.to_thread
+import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from gateway.answer import names
+from gateway.errors import Changed, Missing, NoSuchRange, Unavailable
+from gateway.fleet import Fleet
+from gateway.ids import path_id
+from gateway.ranges import satisfiable
+from store.offers import StoredArtifact
+from store.polls import Standing
+
+MD5SUM = ".MD5SUM"
+OCTETS = "application/octet-stream"
+
+log = structlog.get_logger(__name__)
+
+
+class Artifacts:
+    """Serves the files of a vehicle's live action.
+
+    Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
+    """
+
+    def __init__(self, fleet: Fleet, folder: Path) -> None:
+        self._fleet = fleet
+        self._folder = folder
+
+    async def head(self, request: Request, vehicle: Standing) -> Response:
+        """What GET would answer, without a body and without the vehicle having begun."""
+        return (await self._answer(request, vehicle))[0]
+
+    async def get(self, request: Request, vehicle: Standing) -> Response:
+        # The answer first, with all that can refuse: a vehicle that is not given a byte has not begun.
+        response, begins = await self._answer(request, vehicle)
+        if begins is not None and not await self._fleet.begin(vehicle.vehicle_id, begins):
+            raise Missing("this action may not be started now")
+        return response
+
+    async def _answer(self, request: Request, vehicle: Standing) -> tuple[Response, int | None]:
+        """The answer, and the action that begins with it, if one does."""
+        artifact_id = path_id(request.path_params["artifact"])
+        asked: str = request.path_params["filename"]
+        filename = asked.removesuffix(MD5SUM)
+        clean = filename.isascii() and filename.isprintable()
+        found = await self._fleet.artifact(vehicle.vehicle_id, artifact_id, filename) if clean else None
+        if found is None:
+            raise Missing("there is no such file for this vehicle now")
+        stored, action = found
+        if asked != filename:
+            return _md5sum(stored, filename), None
+        return await self._file(request, stored), action
+
+    async def _file(self, request: Request, stored: StoredArtifact) -> Response:
+        path = self._folder / stored.sha256
+        facts = await self._facts(path, stored)
+        etag = f'"{stored.sha1}"'
+        response = FileResponse(
+            path,
+            headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
+            media_type=OCTETS,
+            filename=request.path_params["filename"],
+            stat_result=facts,
+        )
+        headers = request.headers
+        if "if-match" in headers and not names(headers["if-match"], etag):
+            raise Changed("the file is another one")
+        unchanged = headers.get("if-range") in (None, etag, response.headers["last-modified"])
+        if unchanged and "range" in headers and not satisfiable(headers["range"], stored.size_bytes):
+            raise NoSuchRange("no such part of the file", {"Content-Range": f"bytes */{stored.size_bytes}"})
+        return response
+
+    async def _facts(self, path: Path, stored: StoredArtifact) -> os.stat_result:
+        """The file's facts. Raises Unavailable where it is not the registered one: vehicles come again."""
+        try:
+            facts = await anyio.to_thread.run_sync(os.stat, path)
+        except OSError as error:
+            log.error("artifact_unreadable", sha256=stored.sha256, error=type(error).__name__)
+            raise Unavailable("the file cannot be read now; come back later") from None
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != stored.size_bytes:
+            log.error(
+                "artifact_damaged", sha256=stored.sha256, size=facts.st_size, registered=stored.size_bytes
+            )
+            raise Unavailable("the file cannot be served now; come back later")
+        return facts
+
+
+def _md5sum(stored: StoredArtifact, filename: str) -> Response:
+    return Response(
+        f"{stored.md5}  {filename}",
+        headers={"Content-Disposition": f"attachment;filename={filename}{MD5SUM}"},
+        media_type="text/plain",
+    )

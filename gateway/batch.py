@@ -1,0 +1,111 @@
+"""Natural batching: what queued while the last group ran becomes the next group.
+
+Nobody waits for a timer: an idle batch carries a single item at once, and groups grow as the load does.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from gateway.errors import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Larger groups gain little and hold the locks of their campaigns for longer.
+GROUP_ITEMS = 500
+#: Some seconds of work: who would wait longer is better told to come back.
+WAITING_ITEMS = 4_000
+
+
+class Batch(Generic[Item, Result]):
+    """Carries items in groups by one async function, one group at a time, in the order they came.
+
+    Args:
+        carry: takes the items of a group and returns one result per item, in the same order. What it
+            raises is raised to every caller of the group; unless it is Unavailable, a group of several is
+            carried again in halves, so that one bad item is found and does not refuse its neighbours.
+            It must therefore do all of a group or nothing of it.
+    """
+
+    def __init__(
+        self,
+        carry: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        group_items: int = GROUP_ITEMS,
+        waiting_items: int = WAITING_ITEMS,
+    ) -> None:
+        self._carry = carry
+        self._group_items = group_items
+        self._waiting_items = waiting_items
+        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """The result for this item, after the group that carried it is done.
+
+        Raises:
+            Unavailable: the queue is full; nothing was or will be done for this item.
+        """
+        if len(self._queue) >= self._waiting_items:
+            raise Unavailable("too much is waiting; come back later")
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Result] = loop.create_future()
+        self._queue.append((item, waiter))
+        if self._worker is None:
+            self._worker = loop.create_task(self._work())
+        return await waiter
+
+    async def drained(self) -> None:
+        """Returns when nothing is queued or under way."""
+        while self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        try:
+            while group := self._next_group():
+                await self._carry_group(group)
+        finally:
+            # Nothing was awaited since the queue was seen empty, so nobody can have queued in vain.
+            self._worker = None
+            for _, waiter in self._queue:  # only after a cancellation
+                waiter.cancel()
+            self._queue.clear()
+
+    def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        group: list[tuple[Item, asyncio.Future[Result]]] = []
+        while self._queue and len(group) < self._group_items:
+            item, waiter = self._queue.popleft()
+            if not waiter.done():  # whose caller has gone needs nothing any more
+                group.append((item, waiter))
+        return group
+
+    async def _carry_group(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._carry([item for item, _ in group])
+            if len(results) != len(group):
+                raise RuntimeError(f"{len(group)} items were carried and {len(results)} results came back")
+        except Unavailable as error:
+            _fail(group, error)
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group, error)
+            else:
+                middle = len(group) // 2
+                await self._carry_group(group[:middle])
+                await self._carry_group(group[middle:])
+        except BaseException:
+            for _, waiter in group:
+                waiter.cancel()
+            raise
+        else:
+            for (_, waiter), result in zip(group, results, strict=True):
+                if not waiter.done():
+                    waiter.set_result(result)
+
+
+def _fail(group: list[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
+    for _, waiter in group:
+        if not waiter.done():
+            waiter.set_exception(error)

@@ -1,0 +1,23 @@
+"""PUT configData: what a vehicle says of itself."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.body import json_body
+from gateway.fleet import Fleet
+from gateway.said import read_config
+from store.polls import Standing
+
+CONFIG_MAX_BYTES = 32 * 1024
+
+
+class ConfigData:
+    """Stores a vehicle's attributes; afterwards the poll asks for them no more."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def put(self, request: Request, vehicle: Standing) -> Response:
+        mode, data = read_config(await json_body(request, CONFIG_MAX_BYTES))
+        await self._fleet.put_config(vehicle.vehicle_id, mode, data)
+        return Response()

@@ -1,0 +1,42 @@
+"""POST feedback: what a vehicle says of an action, or of the request to cancel it."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.body import json_body
+from gateway.errors import Missing, Over, Refusal, WrongMethod
+from gateway.fleet import Fleet
+from gateway.ids import path_id
+from gateway.said import read_feedback
+from store.polls import Standing
+from store.reports import Channel, Effect, Report
+
+#: 48 log lines of some hundred characters are the longest known.
+FEEDBACK_MAX_BYTES = 64 * 1024
+
+_REFUSED: Mapping[Effect, tuple[type[Refusal], str]] = {
+    Effect.OVER: (Over, "this action is finished"),
+    Effect.UNKNOWN: (Missing, "there is no such action for this vehicle"),
+    Effect.NOT_CANCELLING: (WrongMethod, "this action is not being cancelled"),
+}
+
+
+class Feedback:
+    """Records reports of one channel. 200 means: it is in the database, for good."""
+
+    def __init__(self, fleet: Fleet, channel: Channel) -> None:
+        self._fleet = fleet
+        self._channel: Channel = channel
+
+    async def post(self, request: Request, vehicle: Standing) -> Response:
+        action = path_id(request.path_params["action"])
+        said, device_at = read_feedback(await json_body(request, FEEDBACK_MAX_BYTES))
+        report = Report(vehicle.vehicle_id, action, self._channel, said, device_at)
+        effect = await self._fleet.record(report)
+        if effect in _REFUSED:
+            kind, message = _REFUSED[effect]
+            raise kind(message)
+        # Exactly 200: SWUpdate does not download after a 201, 202 or 204.
+        return Response()

@@ -1,0 +1,143 @@
+"""What the gateway asks of the database: each question one transaction, many vehicles in one where it pays.
+
+Nothing is answered before its transaction is committed. The server's ``synchronous_commit`` stays as it is
+(on), so an acknowledged report is on its disk.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from gateway.batch import Batch
+from gateway.errors import Unavailable
+from store import admission, configuration, offers, polls, reports
+from store.configuration import Mode
+from store.offers import Deployment, StoredArtifact
+from store.polls import Standing
+from store.reports import Effect, Report
+
+Result = TypeVar("Result")
+Pool = AsyncConnectionPool[AsyncConnection]
+
+#: Longer than any healthy transaction; a caller of a dead one is told to come back.
+PATIENCE_SECONDS = 10
+
+#: So long without a failure counts as back.
+STEADY_SECONDS = 5
+
+#: Signs that the database is away, busy or failing over, not that a request is at fault. psycopg counts
+#: lock and statement time-outs, deadlocks and the pool's own errors among the operational ones.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, TimeoutError)
+
+log = structlog.get_logger(__name__)
+
+
+class Away:
+    """Tells the log when the database goes and when it is back: two lines, not one per vehicle."""
+
+    def __init__(self) -> None:
+        self._last_failure: float | None = None
+
+    def failed(self, error: BaseException) -> None:
+        """A transaction failed because the database was away."""
+        if self._last_failure is None:
+            log.warning("database_away", error=type(error).__name__)
+        self._last_failure = time.monotonic()
+
+    def worked(self) -> None:
+        """A transaction was committed; while others still fail, the database is not back."""
+        if self._last_failure is not None and time.monotonic() - self._last_failure >= STEADY_SECONDS:
+            self._last_failure = None
+            log.info("database_back")
+
+
+class Fleet:
+    """The fleet as the gateway sees it. Every method raises Unavailable when the database is away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._away = Away()
+        self._standings = Batch(self._find_standings)
+        self._admissions = Batch(self._admit)
+        self._reports = Batch(self._record)
+        self._pings = Batch(self._ping)
+
+    async def standing(self, vin: str) -> Standing | None:
+        """Where a vehicle stands; None: not in the fleet."""
+        return await self._standings.submit(vin)
+
+    async def admit(self, vehicle_id: int) -> int | None:
+        """The action now offered to this vehicle, if there is one for it."""
+        return await self._admissions.submit(vehicle_id)
+
+    async def record(self, report: Report) -> Effect:
+        """Record a report; on return it is durable."""
+        return await self._reports.submit(report)
+
+    async def ping(self) -> None:
+        """Returns when the database has answered; several callers share one question."""
+        await self._pings.submit(None)
+
+    async def begin(self, vehicle_id: int, action: int) -> bool:
+        """Whether the vehicle may fetch an artifact of this action now; if so, it has begun."""
+        return await self._transaction(lambda connection: admission.begin(connection, vehicle_id, action))
+
+    async def deployment(self, vehicle_id: int, action: int) -> Deployment | None:
+        """What an action installs; None: nothing this vehicle may see."""
+        return await self._transaction(lambda connection: offers.deployment(connection, vehicle_id, action))
+
+    async def artifact(
+        self, vehicle_id: int, artifact_id: int, filename: str
+    ) -> tuple[StoredArtifact, int] | None:
+        """A file and the live action it belongs to; None: not for this vehicle now."""
+        return await self._transaction(
+            lambda connection: offers.artifact(connection, vehicle_id, artifact_id, filename)
+        )
+
+    async def cancelling(self, vehicle_id: int, action: int) -> bool:
+        """Whether the vehicle is asked to cancel this action."""
+        return await self._transaction(lambda connection: offers.cancelling(connection, vehicle_id, action))
+
+    async def put_config(self, vehicle_id: int, mode: Mode, data: dict[str, str | None]) -> None:
+        """Store what a vehicle says of itself."""
+        await self._transaction(
+            lambda connection: configuration.put_config(connection, vehicle_id, mode, data)
+        )
+
+    async def drained(self) -> None:
+        """Returns when no group is queued or under way; the pool may then be closed."""
+        for batch in (self._standings, self._admissions, self._reports, self._pings):
+            await batch.drained()
+
+    async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
+        distinct = list(dict.fromkeys(vins))
+        found = await self._transaction(lambda connection: polls.standings(connection, distinct))
+        return [found.get(vin) for vin in vins]
+
+    async def _admit(self, vehicle_ids: Sequence[int]) -> Sequence[int | None]:
+        distinct = list(dict.fromkeys(vehicle_ids))
+        offered = await self._transaction(lambda connection: admission.admit(connection, distinct))
+        return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
+
+    async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
+        return await self._transaction(lambda connection: reports.record(connection, group))
+
+    async def _ping(self, callers: Sequence[None]) -> Sequence[None]:
+        await self._transaction(lambda connection: connection.execute("SELECT 1"))
+        return callers
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:
+                result = await work(connection)
+        except AWAY as error:
+            self._away.failed(error)
+            raise Unavailable("the database does not answer; come back later") from None
+        self._away.worked()
+        return result

@@ -1,0 +1,29 @@
+"""Absolute links that the client can reach."""
+
+import re
+
+from starlette.requests import Request
+
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
+
+
+class Links:
+    """Builds the address of a vehicle's resources.
+
+    Args:
+        public_url: how vehicles reach the gateway, without a slash at the end; None: by the Host they name.
+        own_url: stands in where a request names no usable Host.
+    """
+
+    def __init__(self, tenant: str, public_url: str | None, own_url: str) -> None:
+        self._tenant = tenant
+        self._public_url = public_url
+        self._own_url = own_url
+
+    def home(self, request: Request, vin: str) -> str:
+        """The base of a vehicle's resources, without a slash at the end."""
+        return f"{self._public_url or self._named(request)}/{self._tenant}/controller/v1/{vin}"
+
+    def _named(self, request: Request) -> str:
+        host = request.headers.get("host", "")
+        return f"{request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else self._own_url

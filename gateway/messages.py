@@ -1,0 +1,105 @@
+"""The documents of the protocol, built. Pure: the same facts give the same bytes, so ETags stay."""
+
+import zlib
+from datetime import timedelta
+from typing import Any
+
+from campaign.definition import Interaction
+from campaign.package import Module
+from store.offers import Deployment, StoredArtifact
+
+Json = dict[str, Any]
+
+#: Every chunk's type: module software flashed to an ECU. hawkBit's own words (os, bApp, jvm) name layers of
+#: one computer; no client reads more than the presence of a word here.
+PART = "firmware"
+
+#: Part of every ``c``: raise it when the same action begins to be described differently.
+DOCUMENT_VERSION = 1
+
+#: How far a vehicle's interval lies from the configured one, so that a fleet started at once spreads out.
+SPREAD = 0.1
+
+_DAY_SECONDS = 24 * 60 * 60
+
+#: download and update by interaction. "skip" is never said: SWUpdate reports it as a success.
+_HANDLING = {
+    Interaction.SILENT: "forced",
+    Interaction.FORCED: "forced",
+    Interaction.BANNER: "attempt",
+}
+
+
+def sleep(vin: str, interval: timedelta) -> str:
+    """The poll interval of a vehicle, HH:MM:SS, 00:00:01 to 23:59:59, always the same for one VIN.
+
+    Zero makes rauc-hawkbit poll without pause, and a day or more is another format.
+    """
+    place = zlib.crc32(vin.encode()) / 0xFFFFFFFF  # 0 to 1
+    seconds = round(interval.total_seconds() * (1 + SPREAD * (2 * place - 1)))
+    seconds = min(max(seconds, 1), _DAY_SECONDS - 1)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def poll(
+    home: str,
+    sleep: str,
+    *,
+    config_wanted: bool = False,
+    deployment: int | None = None,
+    cancel: int | None = None,
+) -> Json:
+    """The answer to a poll; ``home`` is the base of the vehicle's links, the rest what is linked.
+
+    Give at most one of ``deployment`` and ``cancel``: clients act on one.
+    """
+    links: dict[str, Json] = {}
+    if cancel is not None:
+        # Without a query: SWUpdate appends "/feedback" to this address.
+        links["cancelAction"] = {"href": f"{home}/cancelAction/{cancel}"}
+    elif deployment is not None:
+        # With a query: hawkBit's own clients read the id between the last "/" and the "?".
+        links["deploymentBase"] = {"href": f"{home}/deploymentBase/{deployment}?c={change_mark(deployment)}"}
+    if config_wanted:
+        links["configData"] = {"href": f"{home}/configData"}
+    answer: Json = {"config": {"polling": {"sleep": sleep}}}
+    return answer | {"_links": links} if links else answer
+
+
+def change_mark(action: int) -> int:
+    """The ``c`` of a deployment link: another number when the deployment would be described differently.
+
+    An action's package and interaction are frozen with its campaign, so the action names the description.
+    """
+    return zlib.crc32(f"{DOCUMENT_VERSION}:{action}".encode())
+
+
+def deployment(home: str, found: Deployment) -> Json:
+    """What to install: one chunk per module, named by its ECU."""
+    handling = _HANDLING[found.interaction]
+    chunks = [
+        _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
+    ]
+    return {
+        "id": str(found.action),
+        "deployment": {"download": handling, "update": handling, "chunks": chunks},
+    }
+
+
+def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:
+    href = f"{home}/softwaremodules/{stored.id}/artifacts/{module.artifact.filename}"
+    links = {"download-http": {"href": href}, "md5sum-http": {"href": f"{href}.MD5SUM"}}
+    if home.startswith("https:"):
+        links |= {"download": {"href": href}, "md5sum": {"href": f"{href}.MD5SUM"}}
+    file: Json = {
+        "filename": module.artifact.filename,
+        "hashes": {"sha1": stored.sha1, "md5": stored.md5, "sha256": stored.sha256},
+        "size": stored.size_bytes,
+        "_links": links,
+    }
+    return {"part": PART, "version": module.version, "name": module.ecu, "artifacts": [file]}
+
+
+def cancel(action: int) -> Json:
+    """The request to stop an action."""
+    return {"id": str(action), "cancelAction": {"stopId": str(action)}}

@@ -1,0 +1,40 @@
+"""GET base: the poll. The one request every vehicle makes, again and again."""
+
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from campaign.assignment import STARTED
+from gateway import messages
+from gateway.answer import document
+from gateway.fleet import Fleet
+from gateway.links import Links
+from store.polls import Standing
+
+
+class Poll:
+    """Answers polls: how long to sleep, and what is to be done."""
+
+    def __init__(self, fleet: Fleet, links: Links, interval: timedelta) -> None:
+        self._fleet = fleet
+        self._links = links
+        self._interval = interval
+
+    async def get(self, request: Request, vehicle: Standing) -> Response:
+        # Whoever may be admitted is: what it still holds then is an offer that is not delivered any more.
+        offered = await self._fleet.admit(vehicle.vehicle_id) if vehicle.admissible else None
+        cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
+        answer = messages.poll(
+            self._links.home(request, vehicle.vin),
+            messages.sleep(vehicle.vin, self._interval),
+            config_wanted=vehicle.config_wanted,
+            deployment=_visible(vehicle) if offered is None else offered,
+            cancel=cancel,
+        )
+        return document(request, answer)
+
+
+def _visible(vehicle: Standing) -> int | None:
+    """The action whose link a vehicle sees: started, or offered by a campaign that delivers."""
+    return vehicle.action if vehicle.delivering or vehicle.state in STARTED else None

@@ -1,0 +1,48 @@
+"""A path and its methods: who may, which handler, and what an error becomes.
+
+Starlette's own decorated routes answer HEAD wherever GET is; a HEAD that admits a vehicle would be wrong.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.auth import Authentication
+from gateway.errors import Failed, Refusal, WrongMethod, refusal_answer
+from store.polls import Standing
+
+Handler = Callable[[Request, Standing], Awaitable[Response]]
+
+log = structlog.get_logger(__name__)
+
+
+class Resource:
+    """One path of a vehicle, as an ASGI endpoint: its handlers by method."""
+
+    def __init__(self, authentication: Authentication, handlers: Mapping[str, Handler]) -> None:
+        self._authentication = authentication
+        self._handlers = dict(handlers)
+        self._allowed = {"Allow": ", ".join(self._handlers)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            handler = self._handlers.get(request.method)
+            if handler is None:
+                raise WrongMethod("not a method of this resource", self._allowed)
+            return await handler(request, await self._authentication.vehicle(request))
+        except Refusal as refusal:
+            return refusal_answer(refusal)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        except Exception:
+            # The path holds the VIN and stays out of the log; the traceback names the handler.
+            log.exception("request_failed", method=request.method)
+            return refusal_answer(Failed("a fault of the gateway; its log has the cause"))

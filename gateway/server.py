@@ -1,0 +1,74 @@
+"""Running the application: connections to PostgreSQL, and uvicorn in this process's event loop."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.engine import make_url
+from starlette.types import ASGIApp
+
+from gateway.fleet import Pool
+from runtime.settings import Settings
+
+POOL_MIN, POOL_MAX = 2, 8
+
+#: A vehicle that waits longer for a connection is better told to come back.
+CONNECTION_SECONDS = 3
+#: Requests that may wait for a connection, besides the batches (one each).
+WAITING_REQUESTS = 500
+
+#: Long enough for a report under way; downloads are cut and resume with a Range request.
+DRAIN_SECONDS = 10
+#: Longer than the five seconds at which an update client polls while it works.
+KEEP_ALIVE_SECONDS = 15
+
+
+def create_pool(url: str) -> Pool:
+    """A pool on the database at this SQLAlchemy URL, not yet open."""
+    conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return AsyncConnectionPool(
+        conninfo,
+        connection_class=AsyncConnection,
+        kwargs={"application_name": "ringmaster-gateway", "connect_timeout": CONNECTION_SECONDS},
+        min_size=POOL_MIN,
+        max_size=POOL_MAX,
+        timeout=CONNECTION_SECONDS,
+        max_waiting=WAITING_REQUESTS,
+        open=False,
+        name="gateway",
+    )
+
+
+def create_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """A server that logs no request: a path holds a VIN.
+
+    Forwarded headers are not trusted; behind a proxy the public URL setting makes the links.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.gateway_host,
+            port=settings.gateway_port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop where it exists; on Windows the loop that psycopg can use."""
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,180 @@
+"""Feedback: 200 means recorded, and nothing else is."""
+
+import asyncio
+from itertools import product
+from typing import Any
+
+import orjson
+import pytest
+
+from campaign.assignment import Target
+from tests.gateway.conftest import NewVehicle
+from tests.gateway.world import World
+
+CLOSED = {"status": {"execution": "closed", "result": {"finished": "success"}}}
+
+
+async def test_an_update_is_told_from_the_offer_to_the_success(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    file = world.file()
+    action = world.assign(number, world.campaign(file))
+    assert "deploymentBase" in (await vehicle.poll()).link
+    path = f"/softwaremodules/{file.id}/artifacts/{file.name}"
+    assert (await vehicle.send("GET", path)).body == file.content
+    assert world.state(number) is Target.DOWNLOADING
+    answer = await vehicle.feedback(action, "proceeding")
+    assert (answer.status, answer.body) == (200, b"")
+    assert world.state(number) is Target.INSTALLING
+    assert (await vehicle.feedback(action, "closed", "success")).status == 200
+    assert world.state(number) is Target.SUCCEEDED
+    assert "deploymentBase" not in (await vehicle.poll()).link
+    assert (await vehicle.send("GET", f"/deploymentBase/{action}")).status == 404
+
+
+async def test_what_is_over_answers_410_and_what_is_foreign_404(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.FAILED)
+    assert (await vehicle.feedback(action, "proceeding")).status == 410
+    assert (await vehicle.feedback(action + 1, "proceeding")).status == 404
+    assert (await vehicle.feedback(action, "closed", "success", channel="cancelAction")).status == 405
+
+
+async def test_a_cancel_is_acknowledged_by_closed_and_undone_by_rejected(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    campaign = world.campaign(world.file())
+    action = world.assign(number, campaign, Target.DOWNLOADING, cancel_wanted=True)
+    answer = await vehicle.feedback(action, "rejected", "success", channel="cancelAction")
+    assert answer.status == 200
+    assert list((await vehicle.poll()).link) == ["deploymentBase"]
+    world.run("UPDATE assignment SET cancel_wanted = true")
+    # An update client aborts the transfer and sends its log to the deployment first.
+    assert (await vehicle.feedback(action, "proceeding")).status == 200
+    answer = await vehicle.feedback(action, "closed", "success", channel="cancelAction")
+    assert answer.status == 200
+    assert world.state(number) is Target.CANCELLED
+
+
+async def test_every_word_said_is_kept(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    details = [f"line {place} " + "x" * 400 for place in range(48)]
+    status = {"execution": "proceeding", "result": {"finished": "none"}, "code": 7, "details": details}
+    body = {"timestamp": 1_627_997_501_890, "status": status}
+    assert (await vehicle.send("POST", f"/deploymentBase/{action}/feedback", json=body)).status == 200
+    assert world.value("SELECT details FROM report") == details
+    assert world.value("SELECT code FROM report") == 7
+    assert world.value("SELECT extract(epoch FROM device_at) * 1000 FROM report") == 1_627_997_501_890
+
+
+async def test_many_reports_at_once_are_each_recorded_once(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    answers = await asyncio.gather(*(vehicle.feedback(action, "proceeding") for _ in range(60)))
+    assert {answer.status for answer in answers} == {200}
+    assert world.value("SELECT count(*) FROM report") == 60
+
+
+@pytest.mark.parametrize(
+    "text", ["a\\u0000b", "\\ud800", "raw\nline\tend", "\\\\", "'; DROP TABLE report; --"]
+)
+async def test_odd_texts_are_recorded_and_spoil_no_neighbour(
+    new_vehicle: NewVehicle, world: World, text: str
+) -> None:
+    campaign = world.campaign(world.file())
+    odd, number = new_vehicle()
+    action = world.assign(number, campaign, Target.DOWNLOADING)
+    other, number = new_vehicle("5YJYGDEE0MF000002")
+    world.assign(number, campaign, Target.DOWNLOADING)
+    body = f'{{"status":{{"execution":"proceeding","result":{{"finished":"none"}},"details":["{text}"]}}}}'
+    path = f"/deploymentBase/{action}/feedback"
+    answers = await asyncio.gather(
+        odd.send("POST", path, data=body.encode(), headers={"Content-Type": "application/json"}),
+        other.feedback(action, "proceeding"),
+    )
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+MALFORMED: dict[str, tuple[Any, int]] = {
+    "empty": (b"", 400),
+    "cut": (orjson.dumps(CLOSED)[:-1], 400),
+    "two documents": (orjson.dumps(CLOSED) * 2, 400),
+    "no object": (b"[]", 400),
+    "no status": (b"{}", 400),
+    "an unknown word": (orjson.dumps({"status": CLOSED["status"] | {"execution": "done"}}), 400),
+    "no result": (b'{"status":{"execution":"closed"}}', 400),
+    "deep": (b"[" * 50_000, 400),
+    "bytes": (bytes(range(256)), 400),
+    "utf-16": (orjson.dumps(CLOSED).decode().encode("utf-16"), 400),
+    "a long number": (b"9" * 60_000, 400),
+    "too large": (b" " * (64 * 1024) + orjson.dumps(CLOSED), 413),
+}
+
+
+async def test_a_malformed_body_is_refused_and_changes_nothing(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.INSTALLING)
+    headers = {"Content-Type": "application/json"}
+    for (name, (body, status)), channel in product(MALFORMED.items(), ("deploymentBase", "cancelAction")):
+        answer = await vehicle.send("POST", f"/{channel}/{action}/feedback", data=body, headers=headers)
+        assert answer.status == status, name
+        assert set(answer.json) == {"exceptionClass", "errorCode", "message"}
+    assert world.state(number) is Target.INSTALLING
+    assert world.value("SELECT count(*) FROM report") == 0
+
+
+async def test_a_body_without_a_length_is_bounded_as_well(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.INSTALLING)
+
+    async def chunks() -> Any:
+        for _ in range(80):
+            yield b" " * 1024
+
+    path = f"/deploymentBase/{action}/feedback"
+    answer = await vehicle.send("POST", path, data=chunks(), headers={"Content-Type": "application/json"})
+    assert answer.status == 413
+
+
+KINDS = [
+    ("application/json", 200),
+    ("application/json; charset=utf-8", 200),
+    ("Application/JSON", 200),
+    ("application/hal+json", 415),
+    ("application/cbor", 415),
+    ("text/plain", 415),
+]
+
+
+async def test_bodies_are_json(new_vehicle: NewVehicle, world: World) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.INSTALLING)
+    body = orjson.dumps({"status": {"execution": "proceeding", "result": {"finished": "none"}}})
+    path = f"/deploymentBase/{action}/feedback"
+    for kind, status in KINDS:
+        answer = await vehicle.send("POST", path, data=body, headers={"Content-Type": kind})
+        assert answer.status == status, kind
+
+
+async def test_a_client_that_waits_for_the_permission_to_send_is_served(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.INSTALLING)
+    answer = await vehicle.send(
+        "POST",
+        f"/deploymentBase/{action}/feedback",
+        json={"status": {"execution": "proceeding", "result": {"finished": "none"}}},
+        expect100=True,
+    )
+    assert answer.status == 200
+
+
+async def test_feedback_is_posted(new_vehicle: NewVehicle) -> None:
+    vehicle, _ = new_vehicle()
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        answer = await vehicle.send(method, "/deploymentBase/129/feedback")
+        assert (answer.status, answer.headers["allow"]) == (405, "POST"), method
