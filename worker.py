@@ -36,6 +36,10 @@ SLOTS = 20
 #: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
 GRACE = timedelta(seconds=12)
 
+#: How long a signal waits for a worker that has died before another one takes the campaign over. The SDK's
+#: ten seconds are long for a pause.
+HANDOVER = timedelta(seconds=3)
+
 log = structlog.get_logger()
 
 
@@ -69,6 +73,7 @@ def build_worker(client: Client, engine: Engine, settings: Settings, threads: Th
         activity_executor=threads,
         max_concurrent_activities=SLOTS,
         graceful_shutdown_timeout=GRACE,
+        sticky_queue_schedule_to_start_timeout=HANDOVER,
     )
 
 

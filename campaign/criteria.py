@@ -24,7 +24,8 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Countries = Annotated[tuple[Country, ...], BeforeValidator(_as_list), Field(min_length=1)]
 
 
@@ -73,7 +74,8 @@ class Criterion(Frozen):
 
     @model_validator(mode="after")
     def _says_something(self) -> Criterion:
-        if not self.model_fields_set:
+        # Keys without a value (``model:`` in YAML) say no more than no key at all: that would be everybody.
+        if all(value is None for _, value in self):
             raise ValueError("an empty criterion; name at least one of " + ", ".join(_keys()))
         return self
 

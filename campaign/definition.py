@@ -21,6 +21,12 @@ from campaign.vehicle import Name, TimeZone
 #: A start date this long ago still counts as "now": launching takes a moment, and clocks differ.
 PAST_START_TOLERANCE = timedelta(minutes=5)
 
+#: The longest wait or deadline: more is a mistyped unit, and no calendar could add it to a date.
+LONGEST = timedelta(days=3660)
+
+#: What the database's integers hold.
+MOST_VEHICLES = 2**31 - 1
+
 
 class CampaignType(StrEnum):
     """``recall`` overrides the owner's install window, ``beta`` reaches pilot groups only."""
@@ -65,10 +71,12 @@ PILOT_GROUPS = ("internal", "volunteers")
 class Limits(Frozen):
     """How carefully a phase spreads, and how long it waits for a vehicle."""
 
-    in_flight: int = Field(default=1_000, ge=1, description="offered, downloading or installing at once")
+    in_flight: int = Field(
+        default=1_000, ge=1, le=MOST_VEHICLES, description="offered, downloading or installing at once"
+    )
     per_minute: int | None = Field(default=None, ge=1, description="admissions per minute; none: no rate")
-    offer_timeout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0))
-    silent_after: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+    offer_timeout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0), le=LONGEST)
+    silent_after: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), le=LONGEST)
 
 
 def _distinct(guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
@@ -88,12 +96,12 @@ class Phase(Frozen):
     name: Name | None = None
     criteria: Criteria | None = None
     rollout_percent: Decimal | None = Field(default=None, gt=0, le=100)
-    rollout_count: int | None = Field(default=None, ge=1)
+    rollout_count: int | None = Field(default=None, ge=1, le=MOST_VEHICLES)
     order: Order = Order.RANDOM
-    wait_time_hours: Decimal | None = Field(default=None, ge=0)
-    wait_time: timedelta | None = Field(default=None, ge=timedelta(0))
+    wait_time_hours: Decimal | None = Field(default=None, ge=0, le=LONGEST // timedelta(hours=1))
+    wait_time: timedelta | None = Field(default=None, ge=timedelta(0), le=LONGEST)
     quorum_percent: Decimal = Field(default=Decimal(100), gt=0, le=100)
-    deadline: timedelta = Field(default=timedelta(days=14), gt=timedelta(0))
+    deadline: timedelta = Field(default=timedelta(days=14), gt=timedelta(0), le=LONGEST)
     limits: Limits | None = None
     guards: tuple[Guard, ...] | None = Field(default=None, min_length=1)
 
@@ -152,6 +160,10 @@ class Definition(Frozen):
     def _start_has_a_zone(self) -> Definition:
         if self.start_date and self.start_date.tzinfo is None and self.time_zone is None:
             raise ValueError("start_date has no offset: write 2026-12-01T02:00+01:00 or give time_zone")
+        try:
+            _ = self.start
+        except OverflowError:
+            raise ValueError("start_date in UTC lies outside the years 1 to 9999") from None
         return self
 
     @property

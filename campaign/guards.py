@@ -45,8 +45,14 @@ class Counts(Message):
     failures: int = Field(default=0, ge=0)
 
     def since(self, baseline: "Counts") -> "Counts":
-        """The counts of an evidence window that began at ``baseline``."""
-        return Counts(attempts=self.attempts - baseline.attempts, failures=self.failures - baseline.failures)
+        """The counts of an evidence window that began at ``baseline``.
+
+        A success that arrives late corrects a failure the baseline still holds; it is never less than none.
+        """
+        return Counts(
+            attempts=max(0, self.attempts - baseline.attempts),
+            failures=max(0, self.failures - baseline.failures),
+        )
 
 
 class Verdict(Message):

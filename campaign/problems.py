@@ -83,7 +83,7 @@ def _keys(model: type[BaseModel] | None, path: tuple[int | str, ...]) -> Iterabl
     for part in path:
         if isinstance(part, int) or _is_noise(part) or current is None:
             continue
-        found = current.model_fields.get(part)
+        found = next((f for name, f in current.model_fields.items() if part in (name, f.alias)), None)
         current = _inner_model(found.annotation) if found else None
     return [field.alias or name for name, field in current.model_fields.items()] if current else ()
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
@@ -30,8 +30,13 @@ from runtime.temporal import connect, ui_link
 from workflows.campaign import CampaignWorkflow
 from workflows.status import Status, describe, refreshed, summary
 
-#: A worker answers a query in milliseconds; without one nobody does.
-PATIENCE = timedelta(seconds=5)
+#: A worker answers a query in milliseconds; when it has died another one is asked after a few seconds.
+PATIENCE = timedelta(seconds=10)
+
+#: The server's word for an update whose workflow ended before it could answer.
+_ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
+
+T = TypeVar("T")
 
 
 class NoAnswer(Unreachable):
@@ -91,14 +96,14 @@ class Campaigns:
         )
         return Launched(workflow_id, self.url(workflow_id), status)
 
-    async def find(self, name: str) -> WorkflowHandle[Any, Any]:
+    async def find(self, name: str) -> WorkflowHandle[CampaignWorkflow, Any]:
         """The campaign with this workflow id or name.
 
         Raises:
             Refused: there is none.
         """
         for workflow_id in dict.fromkeys((name, workflow_id_of(name))):
-            handle = self._client.get_workflow_handle(workflow_id)
+            handle = self._client.get_workflow_handle_for(CampaignWorkflow.run, workflow_id)
             try:
                 await handle.describe()
             except RPCError as error:
@@ -128,12 +133,14 @@ class Campaigns:
         """
         handle = await self.find(name)
         request = {"action": action, "by": by, "reason": reason}
-        return await self._answer(handle.execute_update(CampaignWorkflow.command, request), handle.id)
+        asked = handle.execute_update(CampaignWorkflow.command, request)
+        return await self._answer(asked, handle.id)
 
     async def set_limits(self, name: str, request: dict[str, Any]) -> str:
         """Change limits while it runs; the sentence that was journaled."""
         handle = await self.find(name)
-        return await self._answer(handle.execute_update(CampaignWorkflow.set_limits, request), handle.id)
+        asked = handle.execute_update(CampaignWorkflow.set_limits, request)
+        return await self._answer(asked, handle.id)
 
     async def listed(self) -> list[dict[str, Any]]:
         """All campaigns of the namespace, the newest first."""
@@ -163,12 +170,16 @@ class Campaigns:
             return Observation.model_validate(error.details[0])
         return None
 
-    async def _answer(self, asked: Any, workflow_id: str, patience: timedelta = timedelta(seconds=30)) -> Any:
+    async def _answer(
+        self, asked: Awaitable[T], workflow_id: str, patience: timedelta = timedelta(seconds=30)
+    ) -> T:
         try:
             async with asyncio.timeout(patience.total_seconds() + 1):
                 return await asked
         except (WorkflowUpdateFailedError, WorkflowFailureError) as error:
-            raise Refused([Problem(workflow_id, "", _reason(error))], "command") from None
+            over = isinstance(error.cause, ApplicationError) and error.cause.type == _ENDED_MEANWHILE
+            reason = await self._failure(workflow_id) if over else _reason(error)
+            raise Refused([Problem(workflow_id, "", reason)], "command") from None
         except WorkflowQueryFailedError as error:
             raise Refused([Problem(workflow_id, "", str(error))], "command") from None
         except (RPCError, TimeoutError) as error:

@@ -71,6 +71,8 @@ def demo(
         configure_logging(settings)
         console.print("starting Temporal, PostgreSQL, a worker and the gateway …")
         with system(settings, port=_port(7233), ui_port=_port(8233)) as running:
+            running.start_worker()
+            running.start_gateway()
             # From here on our own client reaches the system as any other process would.
             os.environ.update(running.environment)
             _fill(running, settings, vehicles)

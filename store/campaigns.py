@@ -162,7 +162,7 @@ def _insert(
     first_run_id: str,
     sizes: dict[int, int],
 ) -> int:
-    campaign_id = connection.scalar(
+    campaign_id: int | None = connection.scalar(
         insert(CampaignRow)
         .values(
             name=definition.name,

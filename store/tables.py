@@ -57,14 +57,14 @@ class VehicleRow(SQLModel, table=True):
     groups: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
     )
-    install_window: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    install_window: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     attributes: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
     )
     lot: int = Field(sa_column=Column(BigInteger, nullable=False))
     record_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     token_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    reported: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    reported: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     reported_at: datetime | None = Field(default=None, sa_column=_time())
     config_wanted: bool = Field(
         default=True, nullable=False, sa_column_kwargs={"server_default": text("true")}
@@ -147,7 +147,7 @@ class CampaignRow(SQLModel, table=True):
     in_flight: int = Field(default=0, nullable=False)
     shut_at: datetime | None = Field(default=None, sa_column=_time())
     window: int = Field(default=1, nullable=False)
-    breach: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    breach: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
     selected_at: datetime | None = Field(default=None, sa_column=_time())
     finished_at: datetime | None = Field(default=None, sa_column=_time())
