@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Engine, and_, update
+from sqlalchemy import Engine, and_, select, update
 from sqlmodel import col
 from temporalio import activity
 
@@ -65,17 +65,16 @@ class Delivery:
 
     @activity.defn
     def change_limits(self, change: LimitsChange) -> None:
-        """Give a phase and all later ones new limits or guards; the next tick obeys them."""
-        values: dict[str, object] = {}
-        if change.limits is not None:
-            values["limits"] = change.limits.model_dump(mode="json")
-        if change.guards is not None:
-            values["guards"] = [guard.model_dump(mode="json") for guard in change.guards]
-        here = and_(
-            col(PhaseRow.campaign_id) == change.campaign_id, col(PhaseRow.number) >= change.from_phase
-        )
+        """Give a phase and all later ones new limits; the next tick obeys them, and what is absent stays."""
+        given = {"in_flight": change.in_flight, "per_minute": change.per_minute}
+        limits = {name: value for name, value in given.items() if value is not None}
+        guard = {} if change.failure_limit is None else {"limit": str(change.failure_limit)}
+        key = and_(col(PhaseRow.campaign_id) == change.campaign_id, col(PhaseRow.number) >= change.from_phase)
+        columns = (col(PhaseRow.number), col(PhaseRow.limits), col(PhaseRow.guards))
         with transaction(self._engine, _LONGEST) as connection:
-            if values:
+            for number, old, guards in connection.execute(select(*columns).where(key).with_for_update()):
+                values = {"limits": old | limits, "guards": [each | guard for each in guards]}
+                here = and_(key, col(PhaseRow.number) == number)
                 connection.execute(update(PhaseRow).where(here).values(values))
             journal.write(connection, change.campaign_id, change.lines)
 

@@ -1,9 +1,8 @@
 """What workflows and activities say to each other. Counts and facts of campaigns, never a VIN."""
 
+from decimal import Decimal
 from typing import Any
 
-from campaign.definition import Limits
-from campaign.guards import Guard
 from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.model import Message
@@ -65,12 +64,13 @@ class Supervised(Message):
 
 
 class LimitsChange(Message):
-    """New limits and guards of a phase and all later ones."""
+    """New limits of a phase and all later ones; None: each keeps its own."""
 
     campaign_id: int
     from_phase: int
-    limits: Limits | None = None
-    guards: tuple[Guard, ...] | None = None
+    in_flight: int | None = None
+    per_minute: int | None = None
+    failure_limit: Decimal | None = None
     lines: tuple[Line, ...] = ()
 
 

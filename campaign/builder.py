@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from campaign.definition import Phase
+from campaign.phase import Phase
 
 
 class Campaign:

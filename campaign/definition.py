@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,17 +14,13 @@ from campaign.criteria import Criteria, ecu_names
 from campaign.guards import Guard
 from campaign.model import Frozen
 from campaign.package import Package
+from campaign.phase import Limits, Phase, distinct, number_and_name
 from campaign.problems import Problem, Refused, explain
+from campaign.rings import read_rings
 from campaign.vehicle import Name, TimeZone
 
 #: A start date this long ago still counts as "now": launching takes a moment, and clocks differ.
 PAST_START_TOLERANCE = timedelta(minutes=5)
-
-#: The longest wait or deadline: more is a mistyped unit, and no calendar could add it to a date.
-LONGEST = timedelta(days=3660)
-
-#: What the database's integers hold.
-MOST_VEHICLES = 2**31 - 1
 
 
 class CampaignType(StrEnum):
@@ -57,70 +52,8 @@ class Interaction(StrEnum):
     FORCED = "forced"
 
 
-class Order(StrEnum):
-    """Who comes first in a phase that does not take everybody."""
-
-    RANDOM = "random"
-    VOLUNTEERS_FIRST = "volunteers_first"
-
-
 #: The groups a beta campaign may reach.
 PILOT_GROUPS = ("internal", "volunteers")
-
-
-class Limits(Frozen):
-    """How carefully a phase spreads, and how long it waits for a vehicle."""
-
-    in_flight: int = Field(
-        default=1_000, ge=1, le=MOST_VEHICLES, description="offered, downloading or installing at once"
-    )
-    per_minute: int | None = Field(default=None, ge=1, description="admissions per minute; none: no rate")
-    offer_timeout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0), le=LONGEST)
-    silent_after: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), le=LONGEST)
-
-
-def _distinct(guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
-    names = [guard.name for guard in guards]
-    if len(set(names)) < len(names):
-        raise ValueError("two guards share a name; names must differ")
-    return guards
-
-
-class Phase(Frozen):
-    """One ring: its population, how much of it, and the wait (bake) afterwards.
-
-    ``rollout_percent`` is cumulative over the vehicles that match the phase; ``rollout_count`` takes exactly
-    so many who are in no earlier phase.
-    """
-
-    name: Name | None = None
-    criteria: Criteria | None = None
-    rollout_percent: Decimal | None = Field(default=None, gt=0, le=100)
-    rollout_count: int | None = Field(default=None, ge=1, le=MOST_VEHICLES)
-    order: Order = Order.RANDOM
-    wait_time_hours: Decimal | None = Field(default=None, ge=0, le=LONGEST // timedelta(hours=1))
-    wait_time: timedelta | None = Field(default=None, ge=timedelta(0), le=LONGEST)
-    quorum_percent: Decimal = Field(default=Decimal(100), gt=0, le=100)
-    deadline: timedelta = Field(default=timedelta(days=14), gt=timedelta(0), le=LONGEST)
-    limits: Limits | None = None
-    guards: tuple[Guard, ...] | None = Field(default=None, min_length=1)
-
-    _names = field_validator("guards")(lambda guards: guards and _distinct(guards))
-
-    @model_validator(mode="after")
-    def _one_size_one_wait(self) -> Phase:
-        if (self.rollout_percent is None) == (self.rollout_count is None):
-            raise ValueError("give exactly one of rollout_percent and rollout_count")
-        if self.wait_time_hours is not None and self.wait_time is not None:
-            raise ValueError("give one of wait_time_hours and wait_time, not both")
-        return self
-
-    @property
-    def wait(self) -> timedelta:
-        """The bake: how long the phase is watched after it was processed."""
-        if self.wait_time is not None:
-            return self.wait_time
-        return timedelta(hours=float(self.wait_time_hours or 0))
 
 
 class Definition(Frozen):
@@ -141,20 +74,12 @@ class Definition(Frozen):
     guards: tuple[Guard, ...] = Field(default=(Guard(),), min_length=1)
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=100)
 
-    _names = field_validator("guards")(_distinct)
+    _names = field_validator("guards")(distinct)
 
     @field_validator("phases")
     @classmethod
     def _phases_fit_together(cls, phases: tuple[Phase, ...]) -> tuple[Phase, ...]:
-        named = tuple(
-            phase if phase.name else phase.model_copy(update={"name": f"phase {number}"})
-            for number, phase in enumerate(phases, start=1)
-        )
-        names = [phase.name for phase in named]
-        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
-            raise ValueError(f"phase name {', '.join(twice)} is used more than once; names must differ")
-        _refuse_falling_percents(named)
-        return named
+        return number_and_name(phases)
 
     @model_validator(mode="after")
     def _start_has_a_zone(self) -> Definition:
@@ -207,22 +132,6 @@ class Definition(Frozen):
         return {field: ecu_names(criteria) for field, criteria in fields.items()}
 
 
-def _refuse_falling_percents(phases: tuple[Phase, ...]) -> None:
-    """Percents are cumulative: over the same vehicles they rise, or a phase would be empty."""
-    reached: dict[str, Decimal] = {}
-    for phase in phases:
-        if phase.rollout_percent is None:
-            continue
-        population = phase.criteria.model_dump_json() if phase.criteria else ""
-        before = reached.get(population, Decimal(0))
-        if phase.rollout_percent <= before:
-            raise ValueError(
-                f"{phase.name} has rollout_percent {phase.rollout_percent} after {before}; percents are "
-                "cumulative and must rise"
-            )
-        reached[population] = phase.rollout_percent
-
-
 def parse(raw: Any, now: datetime) -> Definition:
     """The definition in a decoded YAML or JSON document, at the door.
 
@@ -234,11 +143,21 @@ def parse(raw: Any, now: datetime) -> Definition:
             [Problem("definition", type(raw).__name__, "give one mapping: name, package, phases, …")]
         )
     try:
-        definition = Definition.model_validate(raw)
+        definition = Definition.model_validate(_expand_rings(raw))
     except ValidationError as error:
         raise Refused(explain(error, Definition)) from error
     refuse_past_start(definition, now)
     return definition
+
+
+def _expand_rings(raw: dict[str, Any]) -> dict[str, Any]:
+    """``rings`` is short for the phases of the preset."""
+    if "rings" not in raw:
+        return raw
+    if "phases" in raw:
+        raise Refused([Problem("rings", "", "give phases or rings, not both")])
+    rest = {key: value for key, value in raw.items() if key != "rings"}
+    return {**rest, "phases": read_rings(raw["rings"]).phases()}
 
 
 def refuse_past_start(definition: Definition, now: datetime) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from campaign.assignment import IN_FLIGHT, OPEN, Tally
-from campaign.definition import Limits
+from campaign.phase import Limits
 
 #: The history shows regular health checks; the pause between them grows with the age of the phase, so that
 #: two weeks of a phase cost some eighty of them and its first hour is seen closely.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
@@ -98,5 +99,5 @@ def _inner_model(annotation: object) -> type[BaseModel] | None:
 
 
 def _shorten(value: object) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, timedelta) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

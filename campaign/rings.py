@@ -1,52 +1,74 @@
 """The four standard rings as a preset."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+from pydantic import Field, ValidationError
+
+from campaign.countries import Country
 from campaign.criteria import Criterion
-from campaign.definition import Order, Phase
+from campaign.model import Frozen
+from campaign.phase import Order, Phase
+from campaign.problems import Refused, explain
 
-#: Ring 0 is 10 to 50 internal vehicles.
-TEST_FLEET = range(10, 51)
+_DAY = timedelta(days=1)
+
+
+class StandardRings(Frozen):
+    """Test fleet, canary, regional, global.
+
+    ``country`` is where the regional ring takes place; ``test_fleet`` is how many internal vehicles go first;
+    the canary takes customers at random, or volunteers first.
+    """
+
+    country: Country
+    test_fleet: int = Field(default=30, ge=10, le=50)
+    volunteers_first: bool = False
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The rings, in order."""
+        internal = Criterion(groups=("internal",))
+        return (
+            Phase(name="test fleet", criteria=internal, rollout_count=self.test_fleet, wait_time=_DAY),
+            Phase(
+                name="canary",
+                criteria=Criterion(**{"not": internal}),
+                rollout_count=1_000,
+                order=Order.VOLUNTEERS_FIRST if self.volunteers_first else Order.RANDOM,
+                wait_time=_DAY,
+            ),
+            Phase(
+                name="regional",
+                criteria=Criterion(country=(self.country,)),
+                rollout_count=10_000,
+                wait_time=2 * _DAY,
+            ),
+            Phase(name="global", rollout_percent=Decimal(100)),
+        )
 
 
 def standard_rings(
     country: str, *, test_fleet: int = 30, volunteers_first: bool = False
 ) -> tuple[Phase, ...]:
-    """Test fleet, canary, regional, global.
-
-    Args:
-        country: where ring 2 takes place, an ISO 3166 code or name.
-        test_fleet: how many internal vehicles go first, 10 to 50.
-        volunteers_first: whether the canary prefers volunteers to a purely random choice.
+    """The preset for a starter script; see ``StandardRings``.
 
     Raises:
-        ValueError: the test fleet is too small or too large, or the country unknown.
+        Refused: the test fleet is not 10 to 50 vehicles, or the country unknown.
     """
-    if test_fleet not in TEST_FLEET:
-        raise ValueError(
-            f"test_fleet = {test_fleet}: give {TEST_FLEET[0]} to {TEST_FLEET[-1]} internal vehicles"
-        )
-    day = timedelta(days=1)
-    return (
-        Phase(
-            name="test fleet",
-            criteria=Criterion(groups=("internal",)),
-            rollout_count=test_fleet,
-            wait_time=day,
-        ),
-        Phase(
-            name="canary",
-            criteria=Criterion(**{"not": Criterion(groups=("internal",))}),
-            rollout_count=1_000,
-            order=Order.VOLUNTEERS_FIRST if volunteers_first else Order.RANDOM,
-            wait_time=day,
-        ),
-        Phase(
-            name="regional",
-            criteria=Criterion(country=(country,)),
-            rollout_count=10_000,
-            wait_time=2 * day,
-        ),
-        Phase(name="global", rollout_percent=Decimal(100)),
-    )
+    given = {"country": country, "test_fleet": test_fleet, "volunteers_first": volunteers_first}
+    return read_rings(given).phases()
+
+
+def read_rings(given: Any) -> StandardRings:
+    """The preset behind ``rings`` in a definition.
+
+    Raises:
+        Refused: with every problem.
+    """
+    try:
+        return StandardRings.model_validate(given)
+    except ValidationError as error:
+        problems = explain(error, StandardRings)
+        raise Refused([replace(problem, field=f"rings.{problem.field}") for problem in problems]) from error

@@ -33,6 +33,9 @@ from workflows.status import Status, describe, refreshed, summary
 #: A worker answers a query in milliseconds; when it has died another one is asked after a few seconds.
 PATIENCE = timedelta(seconds=10)
 
+#: A definition is checked against the whole fleet before it is let in.
+AT_THE_DOOR = timedelta(minutes=10)
+
 #: The server's word for an update whose workflow ended before it could answer.
 _ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
 
@@ -89,11 +92,8 @@ class Campaigns:
         except WorkflowAlreadyStartedError:
             cure = "a campaign of this name exists; names are never used twice, choose another"
             raise Refused([Problem("name", repr(definition.name), cure)]) from None
-        status = await self._answer(
-            handle.execute_update(CampaignWorkflow.registered, rpc_timeout=timedelta(minutes=10)),
-            workflow_id,
-            timedelta(minutes=10),
-        )
+        asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.registered)
+        status: Status = await self._answer(asked, workflow_id, AT_THE_DOOR)
         return Launched(workflow_id, self.url(workflow_id), status)
 
     async def find(self, name: str) -> WorkflowHandle[CampaignWorkflow, Any]:
@@ -133,14 +133,16 @@ class Campaigns:
         """
         handle = await self.find(name)
         request = {"action": action, "by": by, "reason": reason}
-        asked = handle.execute_update(CampaignWorkflow.command, request)
-        return await self._answer(asked, handle.id)
+        asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.command, request)
+        answer: Status = await self._answer(asked, handle.id)
+        return answer
 
     async def set_limits(self, name: str, request: dict[str, Any]) -> str:
         """Change limits while it runs; the sentence that was journaled."""
         handle = await self.find(name)
-        asked = handle.execute_update(CampaignWorkflow.set_limits, request)
-        return await self._answer(asked, handle.id)
+        asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.set_limits, request)
+        answer: str = await self._answer(asked, handle.id)
+        return answer
 
     async def listed(self) -> list[dict[str, Any]]:
         """All campaigns of the namespace, the newest first."""

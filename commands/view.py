@@ -8,11 +8,17 @@ from rich.text import Text
 
 from workflows.status import PhaseStatus, Status
 
+#: Narrow enough for a terminal of 80 columns.
+_BAR = 12
+
 _COLOURS = {"Paused": "yellow", "Aborted": "red", "Completed": "green", "Active": "cyan"}
 
 
 def view(status: Status) -> RenderableType:
-    """State, phases with progress, the reason it stands still and what can be done."""
+    """State, phases with progress, the reason it stands still and what can be done.
+
+    Columns: done (succeeded), failed, busy (in flight), open (waiting), other (expired, cancelled), of (all).
+    """
     colour = _COLOURS.get(status.stage, "white")
     parts: list[RenderableType] = [_phases(status)]
     if status.why:
@@ -28,16 +34,16 @@ def view(status: Status) -> RenderableType:
 
 
 def _phases(status: Status) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("phase")
-    table.add_column("", width=24)
-    for column in ("succeeded", "failed", "in flight", "waiting", "other", "of"):
-        table.add_column(column, justify="right")
-    table.add_column("stage")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("phase", overflow="fold")
+    table.add_column("", width=_BAR)
+    for column in ("done", "failed", "busy", "open", "other", "of"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("stage", no_wrap=True)
     for phase in status.phases:
         table.add_row(
             f"{phase.number}. {phase.name}",
-            ProgressBar(total=max(phase.size, 1), completed=_over(phase), width=24),
+            ProgressBar(total=max(phase.size, 1), completed=_over(phase), width=_BAR),
             str(phase.succeeded),
             Text(str(phase.failed), style="red" if phase.failed else ""),
             str(phase.in_flight),

@@ -29,7 +29,7 @@ def criteria_sql(criterion: Criterion, versions: Versions) -> ColumnElement[bool
     if criterion.region:
         parts.append(_known_in(col(VehicleRow.region), criterion.region))
     if criterion.groups:
-        parts.append(col(VehicleRow.groups).op("&&")(list(criterion.groups)))
+        parts.append(col(VehicleRow.groups).bool_op("&&")(list(criterion.groups)))
     if criterion.build_date:
         built = col(VehicleRow.build_date)
         parts.append(built.is_not(None))

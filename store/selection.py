@@ -31,9 +31,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from campaign.criteria import Criterion
-from campaign.definition import PILOT_GROUPS, CampaignType, Definition, Order, Phase
+from campaign.definition import PILOT_GROUPS, CampaignType, Definition
 from campaign.order import scramble
 from campaign.package import Package
+from campaign.phase import Order, Phase
 from store.matching import Versions, criteria_sql, package_sql
 from store.tables import EcuRow, VehicleRow
 
@@ -121,7 +122,7 @@ def _eligible(definition: Definition, package: Package, versions: Versions) -> C
         (criteria_sql(phase.criteria, versions) if phase.criteria else true()).label(f"in_{number}")
         for number, phase in enumerate(definition.phases, start=1)
     ]
-    volunteer = col(VehicleRow.groups).op("&&")(["volunteers"]).label("volunteer")
+    volunteer = col(VehicleRow.groups).bool_op("&&")(["volunteers"]).label("volunteer")
     return (
         select(col(VehicleRow.id).label("vehicle_id"), rank.label("rank"), volunteer, *matching)
         .where(eligibility(definition, package, versions))

@@ -7,9 +7,9 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from campaign.assignment import Tally
-from campaign.definition import Limits
 from campaign.guards import Breach
 from campaign.pace import allowance
+from campaign.phase import Limits
 from campaign.supervision import Mode, Observation, PhaseView, Watch
 from store.gate import tally
 from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded

@@ -6,7 +6,7 @@ loop enters the next one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from campaign.definition import Definition, parse
     from campaign.lifecycle import Event, State, after, possible, why_not
     from campaign.pace import checkpoint_after
-    from campaign.problems import Refused
+    from campaign.problems import Problem, Refused
     from campaign.supervision import Finding, Mode, Watch
     from workflows import options, search
     from workflows.changes import read_limits_order
@@ -47,23 +47,27 @@ class CampaignWorkflow:
     """One campaign. Input: the definition, word for word as in a definition file."""
 
     @workflow.init
-    def __init__(self, definition: Any = None, carried: Any = None) -> None:
-        self._story = Story.model_validate(carried) if carried else Story()
+    def __init__(self, definition: Any = None, carried: Any = None, *more: Any) -> None:
+        # Signals may come before run begins: what they move must be the story that goes on.
+        self._continued = workflow.info().continued_run_id is not None and carried is not None
+        self._story = Story.model_validate(carried) if self._continued else Story()
         self._given = definition
         self._definition: Definition | None = None
+        self._refused: ApplicationError | None = None
+        self._over = False
         self._moves = 0
         self._notices: list[ActivityHandle[None]] = []
         self._urgent_lines = False
         self._writing_lines = False
 
     @workflow.run
-    async def run(self, definition: Any = None, carried: Any = None) -> dict[str, int]:
+    async def run(self, definition: Any = None, carried: Any = None, *more: Any) -> dict[str, int]:
         """Run the campaign to its end.
 
         Returns:
             How many vehicles ended in each state.
         """
-        self._define(carried)
+        self._define([carried, *more])
         journal = asyncio.create_task(self._keep_journal())
         try:
             if not self._story.campaign_id:
@@ -76,18 +80,23 @@ class CampaignWorkflow:
         if cancelled and not self._story.state.final:
             # "Request Cancellation" in the UI: the gate is shut before the workflow ends as Canceled.
             self._obey(Event.ABORT, Order(by="Temporal", reason="cancellation was requested"))
-        ending = await self._end()
+        ending = await _to_the_end(self._end())
         journal.cancel()
+        if self._refused is not None:
+            raise self._refused
         if cancelled:
             raise asyncio.CancelledError
         return ending.by_state
 
     # --- the story ------------------------------------------------------------
 
-    def _define(self, carried: Any) -> None:
+    def _define(self, more: list[Any]) -> None:
         try:
-            if carried:
+            if self._continued:
                 self._definition = Definition.model_validate(self._given)
+            elif any(argument is not None for argument in more):
+                cure = "give one: the definition; it is the only input a person gives"
+                raise Refused([Problem("input", f"{1 + len(more)} arguments", cure)])
             else:
                 self._definition = parse(self._given, workflow.now())
         except Refused as error:
@@ -108,7 +117,7 @@ class CampaignWorkflow:
             State.BAKING: self._bake,
             State.PAUSED: self._hold,
         }
-        while not self._story.state.final and workflow.cancellation_reason() is None:
+        while not self._ending:
             self._show()
             await steps[self._story.state]()
 
@@ -128,7 +137,9 @@ class CampaignWorkflow:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            raise self._refusal(error) from None
+            self._refused = self._refusal(error)
+            self._story.why = self._refused.message
+            return
         story = self._story
         story.campaign_id, story.package, story.modules = found.campaign_id, found.package, found.modules
         story.sizes = found.sizes
@@ -156,10 +167,12 @@ class CampaignWorkflow:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            self._move(Event.REFUSED)
-            self._story.why = str(error.cause)
-            await self._end()
-            raise self._refusal(error) from None
+            if self._story.state is State.SELECTING:
+                self._refused = self._refusal(error)
+                self._story.why = self._refused.message
+                self._note("Ringmaster", "refused", self._refused.message)
+                self._move(Event.REFUSED)
+            return
         if self._story.state is not State.SELECTING:
             return
         self._story.sizes = found.sizes
@@ -243,10 +256,8 @@ class CampaignWorkflow:
         self._show()
         if story.campaign_id and story.ending is None:
             order = self._gate_order(cancel_started=False)
-            story.ending = await asyncio.shield(
-                workflow.execute_activity_method(
-                    Delivery.finish, order, summary=f"{story.state}: shut the gate for good", **options.ENDING
-                )
+            story.ending = await workflow.execute_activity_method(
+                Delivery.finish, order, summary=f"{story.state}: shut the gate for good", **options.ENDING
             )
             watch = self._watch(Mode.HOLDING, at_once=True)
             final = await workflow.execute_activity_method(
@@ -261,7 +272,8 @@ class CampaignWorkflow:
                 await notice
             except ActivityError:
                 workflow.logger.warning("notice was not sent")
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._writing_lines)
+        self._over = True
+        await workflow.wait_condition(self._nothing_runs)
         return story.ending or Ending(by_state={})
 
     # --- what a step is made of -----------------------------------------------
@@ -381,21 +393,35 @@ class CampaignWorkflow:
 
     async def _write(self, write: Any, what: str, **more: Any) -> Any:
         order = self._gate_order(**more)
-        return await workflow.execute_activity_method(write, order, summary=what, **options.GATE)
+        try:
+            return await workflow.execute_activity_method(write, order, summary=what, **options.GATE)
+        except (asyncio.CancelledError, ActivityError):
+            # Nobody knows whether they were written; a second time does no harm.
+            self._story.unwritten = [*order.lines, *self._story.unwritten]
+            raise
 
     async def _write_state(self) -> None:
+        self._show()
         await self._write(Delivery.show_state, f"record {self._story.state}")
 
     async def _keep_journal(self) -> None:
         """Write lines that no gate write will carry soon, such as why a signal changed nothing."""
         while True:
-            await workflow.wait_condition(lambda: self._urgent_lines and self._story.campaign_id != 0)
+            await workflow.wait_condition(lambda: self._lines_wait)
             self._urgent_lines, self._writing_lines = False, True
+            self._show()
             entry = JournalEntry(campaign_id=self._story.campaign_id, lines=self._story.take_lines())
             await workflow.execute_activity_method(
                 Delivery.write_journal, entry, summary="write the journal", **options.GATE
             )
             self._writing_lines = False
+
+    @property
+    def _lines_wait(self) -> bool:
+        return self._urgent_lines and self._story.campaign_id != 0
+
+    def _nothing_runs(self) -> bool:
+        return workflow.all_handlers_finished() and not self._writing_lines and not self._lines_wait
 
     def _tell_people(self, title: str, body: str, *, urgent: bool = False) -> None:
         """Start a notice; nothing waits for it."""
@@ -421,8 +447,9 @@ class CampaignWorkflow:
             return
         if not all(notice.done() for notice in self._notices):
             return
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._writing_lines)
-        workflow.continue_as_new(args=[self._given, self._story.model_dump(mode="json")])
+        await workflow.wait_condition(self._nothing_runs)
+        definition = self.definition.model_dump(mode="json", by_alias=True)
+        workflow.continue_as_new(args=[definition, self._story.model_dump(mode="json")])
 
     def _note(self, actor: str, event: str, text: str) -> None:
         self._story.note(workflow.now(), actor, event, text)
@@ -447,6 +474,12 @@ class CampaignWorkflow:
         changed = [key.value_set(value) for key, value in wanted.items() if known.get(key) != value]
         if changed:
             workflow.upsert_search_attributes(changed)
+
+    @property
+    def _ending(self) -> bool:
+        """Whether there is nothing left to wait for but the end."""
+        refused = self._refused is not None
+        return refused or self._story.state.final or workflow.cancellation_reason() is not None
 
     @property
     def definition(self) -> Definition:
@@ -480,24 +513,24 @@ class CampaignWorkflow:
         self._move(event)
 
     @workflow.signal(description="Approve the draft. Input: nothing, a reason, or {by, reason}")
-    def approve(self, a: Any = None, b: Any = None, c: Any = None) -> None:
-        self._obey(Event.APPROVE, read_order(a, b, c))
+    def approve(self, *given: Any) -> None:
+        self._obey(Event.APPROVE, read_order(*given))
 
     @workflow.signal(description="Stop admitting vehicles. Input: nothing, a reason, or {by, reason}")
-    def pause(self, a: Any = None, b: Any = None, c: Any = None) -> None:
-        self._obey(Event.PAUSE, read_order(a, b, c))
+    def pause(self, *given: Any) -> None:
+        self._obey(Event.PAUSE, read_order(*given))
 
     @workflow.signal(description="Go on, in a new evidence window. Input: nothing, a reason, or {by, reason}")
-    def resume(self, a: Any = None, b: Any = None, c: Any = None) -> None:
-        self._obey(Event.RESUME, read_order(a, b, c))
+    def resume(self, *given: Any) -> None:
+        self._obey(Event.RESUME, read_order(*given))
 
     @workflow.signal(description="End the campaign for good. Input: nothing, a reason, or {by, reason}")
-    def abort(self, a: Any = None, b: Any = None, c: Any = None) -> None:
-        self._obey(Event.ABORT, read_order(a, b, c))
+    def abort(self, *given: Any) -> None:
+        self._obey(Event.ABORT, read_order(*given))
 
     @workflow.signal(description="End the wait of this phase now. Input: nothing, a reason, or {by, reason}")
-    def promote(self, a: Any = None, b: Any = None, c: Any = None) -> None:
-        self._obey(Event.PROMOTE, read_order(a, b, c))
+    def promote(self, *given: Any) -> None:
+        self._obey(Event.PROMOTE, read_order(*given))
 
     @workflow.signal(dynamic=True)
     def other(self, name: str, args: Sequence[RawValue]) -> None:
@@ -518,9 +551,11 @@ class CampaignWorkflow:
         moves, story = self._moves, self._story
         # "Paused" and "aborted" are said when the gate is shut, not before.
         if event is Event.PAUSE:
-            await workflow.wait_condition(lambda: self._moves != moves or story.exposure is not None)
+            await workflow.wait_condition(
+                lambda: self._moves != moves or story.exposure is not None or self._over
+            )
         if event is Event.ABORT:
-            await workflow.wait_condition(lambda: story.ending is not None)
+            await workflow.wait_condition(lambda: story.ending is not None or self._over)
         return status(self.definition, story)
 
     @command.validator
@@ -536,8 +571,9 @@ class CampaignWorkflow:
         change = LimitsChange(
             campaign_id=self._story.campaign_id,
             from_phase=self._story.phase,
-            limits=order.limits(self.definition.limits_of(self._story.phase)),
-            guards=order.guards(self.definition.guards_of(self._story.phase)),
+            in_flight=order.in_flight,
+            per_minute=order.per_minute,
+            failure_limit=order.failure_limit,
             lines=self._story.take_lines(),
         )
         await workflow.execute_activity_method(
@@ -553,7 +589,9 @@ class CampaignWorkflow:
 
     @workflow.update(description="Wait until the definition has passed the door, or is refused")
     async def registered(self) -> Status:
-        await workflow.wait_condition(lambda: self._story.campaign_id != 0)
+        await workflow.wait_condition(lambda: self._story.campaign_id != 0 or self._over)
+        if self._refused is not None:
+            raise self._refused
         return status(self.definition, self._story)
 
 
@@ -573,6 +611,15 @@ def _read_command(request: Any) -> tuple[Event, Order]:
         if action == event.value:
             return event, read_order(request if isinstance(request, dict) else None)
     raise ValueError(f"action = {action!r}: give one of {', '.join(_COMMANDS)}")
+
+
+async def _to_the_end(ending: Coroutine[Any, Any, Ending]) -> Ending:
+    """Await an ending that a cancellation, coming at last, does not interrupt: it shuts the gate."""
+    task = asyncio.create_task(ending)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
 
 
 async def _result(handle: ActivityHandle[Supervised]) -> Supervised | None:

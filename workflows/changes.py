@@ -5,8 +5,6 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from campaign.definition import Limits
-from campaign.guards import Guard
 from campaign.model import Frozen
 from campaign.problems import explain
 
@@ -25,17 +23,6 @@ class LimitsOrder(Frozen):
         if self.in_flight is None and self.per_minute is None and self.failure_limit is None:
             raise ValueError("give at least one of in_flight, per_minute and failure_limit")
         return self
-
-    def limits(self, present: Limits) -> Limits | None:
-        """The new limits, None where they stay."""
-        new = {name: getattr(self, name) for name in ("in_flight", "per_minute") if getattr(self, name)}
-        return present.model_copy(update=new) if new else None
-
-    def guards(self, present: tuple[Guard, ...]) -> tuple[Guard, ...] | None:
-        """The new guards, None where they stay."""
-        if self.failure_limit is None:
-            return None
-        return tuple(guard.model_copy(update={"limit": self.failure_limit}) for guard in present)
 
     def sentence(self) -> str:
         """One line for the journal."""

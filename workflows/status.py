@@ -132,17 +132,32 @@ def next_steps(story: Story) -> tuple[str, ...]:
     }.get(story.state, ())
 
 
+#: The UI asks for the rendered details with all of the text in one URL, which proxies cut at 4 kB or 8 kB.
+DETAILS_BYTES = 3_900
+_LONGEST_WHY = 400
+_LONGEST_NOTE = 160
+_LONGEST_NAME = 40
+#: Phases shown before and after the present one.
+_AROUND = 3
+
+
 def details(current: Status) -> str:
     """The status as Markdown for the Temporal UI; lists, because its tables have no padding."""
-    lines = [f"## {current.state}: {current.name}", ""]
+    lines = [f"## {current.state}: {current.name}", "", f"Package {current.package}", ""]
     if current.why:
-        lines += [f"**{current.why}**", ""]
-    for phase in current.phases:
+        lines += [f"**{_short(current.why, _LONGEST_WHY)}**", ""]
+    first, last = max(current.phase - _AROUND, 1), min(current.phase + _AROUND, len(current.phases))
+    if first > 1:
+        lines.append(f"- {first - 1} earlier phases: done")
+    for phase in current.phases[first - 1 : last]:
         counts = (
             f"{phase.succeeded} succeeded, {phase.failed} failed ({_rate(phase)}), "
             f"{phase.in_flight} in flight, {phase.waiting} waiting, {phase.other} other, of {phase.size}"
         )
-        lines.append(f"- **{phase.number}. {phase.name}** ({phase.stage}): {counts}")
+        name = _short(phase.name, _LONGEST_NAME)
+        lines.append(f"- **{phase.number}. {name}** ({phase.stage}): {counts}")
+    if last < len(current.phases):
+        lines.append(f"- {len(current.phases) - last} later phases: waiting")
     if current.exposure and current.stage == "Paused":
         shut = current.exposure
         stopped = f"At the stop {shut.withdrawn} offers were withdrawn, {shut.started} had started."
@@ -157,8 +172,16 @@ def details(current: Status) -> str:
         ]
     if current.notes:
         lines += ["", "Last notes:", ""]
-        lines += [f"- {line.at:%m-%d %H:%M:%S} {line.actor}: {line.text}" for line in current.notes[-5:]]
-    return "\n".join(lines)
+        for note in current.notes[-5:]:
+            actor, text = _short(note.actor, _LONGEST_NAME), _short(note.text, _LONGEST_NOTE)
+            lines.append(f"- {note.at:%m-%d %H:%M:%S} {actor}: {text}")
+    return "\n".join(lines).encode()[:DETAILS_BYTES].decode(errors="ignore")
+
+
+def _short(text: str, longest: int) -> str:
+    """One line of at most ``longest`` characters; what people say must not break the page."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _rate(phase: PhaseStatus) -> str:

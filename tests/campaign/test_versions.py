@@ -37,7 +37,7 @@ def test_a_version_lies_in_a_range_by_the_order_of_versions(version: str, wanted
     assert in_range(version, wanted) is inside
 
 
-@pytest.mark.parametrize("version", ["MU-0923-b", "", "latest", "1.4.0-final-x", "١.٤x"])
+@pytest.mark.parametrize("version", ["MU-0923-b", "", "latest", "1.4.0-final-x"])
 @pytest.mark.parametrize("wanted", [">=0", "<999", "!=1.0", "==1.0"])
 def test_a_version_without_a_place_in_the_order_lies_in_no_range(version: str, wanted: str) -> None:
     assert parse_version(version) is None

@@ -147,7 +147,7 @@ async def until(
 async def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Returns once the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (the condition is another process's)
             await asyncio.sleep(0.1)
 
 
