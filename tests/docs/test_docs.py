@@ -1,0 +1,305 @@
+"""The pages say what the code says: keys, defaults, states, commands, settings, texts and links.
+
+| Given | When | Then |
+|---|---|---|
+| a model or setting changes | its key or default differs from the page | the page is named here |
+| a command, signal or option is renamed | a page still shows the old one | it is named here |
+| a text of an error or a pause is reworded | the runbook quotes the old one | it is named here |
+"""
+
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticUndefined
+from typer.core import TyperGroup
+
+from campaign.criteria import Criterion, DateRange, EcuMatch
+from campaign.definition import Definition, parse
+from campaign.guards import Guard
+from campaign.package import Artifact, Module, Package
+from campaign.phase import Limits, Phase
+from campaign.rings import StandardRings, standard_rings
+from commands.documents import _Loader
+from docs.diagrams import BLOCK, diagrams
+from runtime.settings import PREFIX, Settings
+from starter import app
+from workflows import search
+from workflows.campaign import CampaignWorkflow
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"`([^`\n]+)`")
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "## Campaign": Definition,
+    "## Phase": Phase,
+    "## Limits": Limits,
+    "## Guard": Guard,
+    "## Criteria": Criterion,
+    "### Days": DateRange,
+    "### ECU": EcuMatch,
+    "## Package": Package,
+    "### Module": Module,
+    "### Artifact": Artifact,
+    "## Rings": StandardRings,
+}
+
+#: Defaults that are models of their own; the page says so in words.
+WORDS = {"limits": "the defaults of limits", "guards": "one default guard"}
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """The text between a heading and the next one of any depth."""
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"no section {heading!r}"
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the rows of the tables in a text, without heads and rules."""
+    found = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    heads = {n - 1 for n, cells in enumerate(found) if set("".join(cells)) <= set("-: ")}
+    return [cells for n, cells in enumerate(found) if n not in heads and n - 1 not in heads]
+
+
+def default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if value is None:
+        return "none"
+    if isinstance(value, timedelta):
+        return f"`{TypeAdapter(timedelta).dump_python(value, mode='json')}`"
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Decimal | int | str):
+        return f"`{value}`" if str(value) else '`""`'
+    raise AssertionError(f"no words for the default {value!r}")
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_definition_page_lists_exactly_the_keys_of_the_model_with_their_defaults(heading: str) -> None:
+    listed = {cells[0]: cells[2] for cells in rows(section(read(ROOT / "docs/definition.md"), heading))}
+    known = {
+        f"`{field.alias or name}`": WORDS[name]
+        if name in WORDS and field.default is not None
+        else default(field.default)
+        for name, field in SECTIONS[heading].model_fields.items()
+    }
+    assert listed == known
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [body for kind, body in FENCE.findall(read(page)) if kind == language]
+
+
+@pytest.mark.parametrize("text", blocks(ROOT / "docs/definition.md", "yaml"))
+def test_every_definition_on_the_page_passes_the_door(text: str) -> None:
+    parse(yaml.load(text, Loader=_Loader), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_the_page_says_the_words_of_every_enumeration() -> None:
+    text = read(ROOT / "docs/definition.md")
+    for model, name in ((Definition, "type"), (Definition, "priority"), (Definition, "interaction")):
+        words = [str(word.value) for word in type(model.model_fields[name].default)]
+        assert ", ".join(f"`{word}`" for word in words) in text
+
+
+def test_the_rings_table_is_the_preset() -> None:
+    listed = rows(section(read(ROOT / "docs/definition.md"), "### The four phases"))
+    rings = standard_rings("DE")
+    assert [cells[0] for cells in listed] == [ring.name for ring in rings]
+    for cells, ring in zip(listed, rings, strict=True):
+        hours = ring.wait // timedelta(hours=1)
+        assert cells[3] == (f"{hours} h" if hours else "none")
+
+
+def test_the_diagrams_are_drawn_from_the_tables() -> None:
+    assert BLOCK.findall(read(ROOT / "docs/architecture.md")) == diagrams()
+
+
+def shown_default(name: str, value: Any) -> str:
+    if isinstance(value, timedelta):
+        return f"`{value.total_seconds():g}`"
+    if value is None:
+        return "none"
+    return f"`{value}`" if value != () else "empty"
+
+
+def test_the_readme_lists_exactly_the_settings_with_their_defaults() -> None:
+    listed = {
+        cells[0]: cells[1] for cells in rows(section(read(ROOT / "README.md"), "### Environment variables"))
+    }
+    known = {
+        f"`{PREFIX}{name.upper()}`": shown_default(name, field.default)
+        for name, field in Settings.model_fields.items()
+    }
+    assert listed == known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_variable_on_a_page_exists(page: Path) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= set(re.findall(rf"{PREFIX}\w+", read(ROOT / "docker-compose.yml")))
+    known |= set(re.findall(rf"{PREFIX}TEST_\w+", read(ROOT / "tests/conftest.py")))
+    assert set(re.findall(rf"{PREFIX}\w+", read(page))) <= known
+
+
+def commands(text: str) -> list[str]:
+    """What follows ``starter.py`` in blocks and spans."""
+    code = [body.replace("\\\n", " ") for _, body in FENCE.findall(text)]
+    code += SPAN.findall(FENCE.sub("", text))
+    found = [match for body in code for match in re.findall(r"(?<!\w)starter\.py +([a-z][^\n|;&]*)", body)]
+    return [words.strip() for words in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_on_a_page_exists_with_its_options(page: Path) -> None:
+    for words in commands(read(page)):
+        command: Any = typer.main.get_command(app)
+        rest = shlex.split(words, comments=True)
+        while isinstance(command, TyperGroup):
+            assert rest, f"{page.name}: starter.py {words}: no command"
+            name = rest.pop(0)
+            assert name in command.commands, f"{page.name}: starter.py {words}"
+            command = command.commands[name]
+        options = {option for parameter in command.params for option in parameter.opts}
+        given = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        assert given <= options, f"{page.name}: starter.py {words}"
+
+
+def test_the_commands_of_the_readme_are_found_at_all() -> None:
+    found = commands(read(ROOT / "README.md"))
+    assert "fleet import examples/fleet-sample.jsonl" in found
+    assert len(found) > 10
+
+
+def test_the_exit_codes_name_every_command() -> None:
+    text = section(read(ROOT / "docs/runbook.md"), "## Exit codes")
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    for name in command.commands:
+        assert f"`{name}`" in text or f"`{name} …`" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_on_a_page_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", read(ROOT / "Makefile"), re.MULTILINE))
+    used = re.findall(r"(?:^|`|BP: |\d )make ([a-z]+)", read(page), re.MULTILINE)
+    assert set(used) <= targets
+
+
+def test_the_runbook_has_a_command_for_every_signal_update_and_query() -> None:
+    text = read(ROOT / "docs/runbook.md")
+    known = vars(CampaignWorkflow)["__temporal_workflow_definition"]
+    for name in filter(None, (*known.signals, *known.updates)):
+        assert re.search(rf"--name {name}\b", text), name
+    for name in filter(None, known.queries):
+        assert re.search(rf"--type {name}\b", text), name
+
+
+def test_the_runbook_registers_every_search_attribute() -> None:
+    text = read(ROOT / "docs/runbook.md")
+    assert set(re.findall(r"--name (Campaign\w+) --type", text)) == set(search.REGISTERED)
+
+
+def source() -> str:
+    """All our code, with string literals that are continued on the next line joined."""
+    folders = ("campaign", "store", "activities", "workflows", "gateway", "runtime", "commands")
+    files = [file for folder in folders for file in sorted((ROOT / folder).glob("*.py"))]
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(map(read, files)))
+
+
+@pytest.mark.parametrize("heading", ["## What a pause means and what to do", "## Common errors"])
+def test_every_text_the_runbook_quotes_is_said_by_the_code(heading: str) -> None:
+    code = source()
+    fragments = [
+        SPAN.findall(cells[0])[0] for cells in rows(section(read(ROOT / "docs/runbook.md"), heading))
+    ]
+    assert len(fragments) > 5
+    for fragment in fragments:
+        assert fragment in code or fragment.removesuffix(" by") in code, fragment
+
+
+def test_every_log_line_of_the_runbook_is_written_by_the_code() -> None:
+    code = source() + read(ROOT / "worker.py")
+    for cells in rows(section(read(ROOT / "docs/runbook.md"), "## Log lines")):
+        for line in SPAN.findall(cells[0]):
+            assert f'"{line}"' in code, line
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", FENCE.sub("", read(page))):
+        if "://" in target:
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert file.is_relative_to(ROOT), target
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", read(file), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{page.name}: #{anchor}"
+
+
+def test_every_decision_is_listed_with_its_title() -> None:
+    listed = dict(
+        re.findall(r"\[\d{4}\]\((\d{4}-[\w-]+\.md)\) \| (.*) \|$", read(ROOT / "docs/adr/README.md"), re.M)
+    )
+    files = sorted(path.name for path in (ROOT / "docs/adr").glob("[0-9]*.md"))
+    assert sorted(listed) == files
+    for name in files:
+        text = read(ROOT / "docs/adr" / name)
+        assert text.startswith(f"# {name[:4]}: {listed[name]}") or listed[name] in text.splitlines()[0]
+        for part in ("**Context.**", "**Decision.**", "**Rejected.**", "**Consequences.**"):
+            assert part in text, f"{name}: {part}"
+
+
+def test_every_table_of_the_database_is_described() -> None:
+    from sqlmodel import SQLModel
+
+    import store.tables  # noqa: F401  (fills the metadata)
+
+    text = section(read(ROOT / "docs/architecture.md"), "## Tables")
+    assert {word for cells in rows(text) for word in SPAN.findall(cells[0])} == set(SQLModel.metadata.tables)
+
+
+#: Put together from pieces, so that this file does not hold them.
+_DOT = r"\."
+HOSTS = "|".join(
+    ("pypi" + _DOT, "python" + "hosted" + _DOT, "npmjs" + _DOT, "yarnpkg" + _DOT, "crates" + _DOT + "io")
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/demo.svg"], ids=lambda page: page.name)
+def test_no_page_names_a_path_of_one_machine_or_a_package_registry(page: Path) -> None:
+    text = read(page)
+    assert not re.findall(r"(?<![\w.}/])/(?:home|root|work|Users|tmp|opt)/", text)
+    assert not re.findall(HOSTS, text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_page_is_plain_text_without_pictographs(page: Path) -> None:
+    assert not re.findall(r"[\u2600-\u27bf\U0001f000-\U0001faff]", read(page))
