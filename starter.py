@@ -12,6 +12,7 @@ A starter script builds a campaign in Python and launches it on the configured T
 
 import asyncio
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import typer
 
@@ -23,6 +24,7 @@ from commands.client import Launched
 from commands.client import campaigns as connected
 from commands.fleet import fleet
 from commands.packages import package
+from runtime.leaving import leave
 from runtime.settings import load_settings
 
 __all__ = ["Campaign", "app", "launch", "standard_rings"]
@@ -58,5 +60,14 @@ def launch(campaign: Campaign) -> Launched:
     return launched
 
 
+def main() -> NoReturn:
+    """Run the command line and end with its exit status."""
+    try:
+        app()
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+    leave(0)
+
+
 if __name__ == "__main__":
-    app()
+    main()

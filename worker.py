@@ -7,7 +7,6 @@ a profile in temporal.toml, as for the ``temporal`` CLI. The rest: ``RINGMASTER_
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -21,7 +20,8 @@ from activities.notification import Notification
 from activities.supervision import Supervision
 from activities.targeting import Targeting
 from runtime.database import check_schema, database_url
-from runtime.errors import RuntimeFault
+from runtime.errors import RuntimeFault, SettingsError
+from runtime.leaving import leave
 from runtime.logging import configure_logging
 from runtime.search_attributes import ensure_search_attributes
 from runtime.settings import Settings, load_settings
@@ -98,17 +98,17 @@ async def run(settings: Settings) -> None:
         engine.dispose()
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Run from the environment; exit status 0 after a stop, 3 when something is unreachable."""
+def main() -> int:
+    """Run from the environment; 0 after a stop, 2 for a wrong setting, 3 when something is unreachable."""
     try:
         settings = load_settings()
         configure_logging(settings)
         asyncio.run(run(settings))
     except (RuntimeFault, ValueError) as error:
         sys.stderr.write(f"worker: {error}\n")
-        return 3
+        return 2 if isinstance(error, (SettingsError, ValueError)) else 3
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main())

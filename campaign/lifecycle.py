@@ -97,8 +97,15 @@ def why_not(state: State, event: Event) -> str:
     """One sentence for the journal on a signal that changes nothing."""
     if state.final:
         return f"{event} ignored: the campaign is {state.stage}, which is final"
-    sense = sorted({str(start.stage) for start, known in TRANSITIONS if known is event})
+    starts = {start for start, known in TRANSITIONS if known is event}
+    sense = sorted({_broadest(start, starts) for start in starts})
     return f"{event} ignored: the campaign is {state}; {event} makes sense in {' or '.join(sense)}"
+
+
+def _broadest(state: State, among: set[State]) -> str:
+    """The stage, where all of its states are among them; else the state itself."""
+    whole = {other for other in State if other.stage == state.stage}
+    return state.stage if whole <= among else str(state)
 
 
 def diagram() -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,28 +120,47 @@ def status(name: Name, as_json: AsJson = False) -> None:
 def watch(
     name: Name,
     until_paused: Annotated[bool, typer.Option("--until-paused", help="End also when it pauses.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Follow a campaign live until it ends.
+    """Follow a campaign live until it ends; with --json, a line for each change.
 
     Example: starter.py watch campaign-winter-optimization
     """
 
     async def work(found: Campaigns) -> Status:
         current = await found.status(name)
-        with Live(view(current), console=Console()) as live:
+        with _shown(as_json) as show:
+            show(current)
             while not _watched(current, until_paused):
                 await asyncio.sleep(LOOK_SECONDS)
                 current = await found.status(name)
-                live.update(view(current))
+                show(current)
         return current
 
     ended = run(work)
-    codes = {"Paused": PAUSED, "Aborted": ABORTED}
-    raise typer.Exit(codes.get(ended.stage, 0))
+    codes = {"Completed": 0, "Paused": PAUSED}
+    raise typer.Exit(codes.get(ended.stage, ABORTED))
+
+
+@contextmanager
+def _shown(as_json: bool) -> Iterator[Callable[[Status], None]]:
+    """What shows a status: a live panel, or a JSON line for each one that differs from the last."""
+    if as_json:
+        shown: list[Status] = []
+
+        def write(current: Status) -> None:
+            if shown[-1:] != [current]:
+                shown[:] = [current]
+                typer.echo(current.model_dump_json())
+
+        yield write
+        return
+    with Live(console=Console()) as live:
+        yield lambda current: live.update(view(current))
 
 
 def _watched(current: Status, until_paused: bool) -> bool:
-    return current.stage in ("Completed", "Aborted") or (until_paused and current.stage == "Paused")
+    return not current.next or (until_paused and current.stage == "Paused")
 
 
 def _steer(name: str, action: str, by: str, reason: str, as_json: bool) -> None:

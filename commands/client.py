@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
+    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
 )
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
@@ -22,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.supervision import WATCHING
 from campaign.definition import Definition
+from campaign.lifecycle import State
 from campaign.problems import Problem, Refused
 from campaign.supervision import Observation
 from runtime.errors import Unreachable
@@ -92,8 +95,11 @@ class Campaigns:
         except WorkflowAlreadyStartedError:
             cure = "a campaign of this name exists; names are never used twice, choose another"
             raise Refused([Problem("name", repr(definition.name), cure)]) from None
-        asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.registered)
-        status: Status = await self._answer(asked, workflow_id, AT_THE_DOOR)
+        asked: Awaitable[Any] = handle.start_update(
+            CampaignWorkflow.registered, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        accepted = await self._answer(asked, workflow_id, PATIENCE)
+        status: Status = await self._answer(accepted.result(), workflow_id, AT_THE_DOOR)
         return Launched(workflow_id, self.url(workflow_id), status)
 
     async def find(self, name: str) -> WorkflowHandle[CampaignWorkflow, Any]:
@@ -123,6 +129,8 @@ class Campaigns:
             seen = await self._observation(pending)
             if seen is not None:
                 current = refreshed(current, seen)
+        if description.status is not WorkflowExecutionStatus.RUNNING and not _final(current):
+            return _cut_off(current, description.status)
         return current
 
     async def command(self, name: str, action: str, by: str, reason: str) -> Status:
@@ -204,6 +212,17 @@ class Campaigns:
         except TimeoutError:
             pass
         return f"it has ended ({status.name if status else 'unknown'})"
+
+
+def _final(current: Status) -> bool:
+    return current.stage in (State.COMPLETED.stage, State.ABORTED.stage)
+
+
+def _cut_off(current: Status, ended: WorkflowExecutionStatus | None) -> Status:
+    """The status of a campaign whose workflow was ended from outside, before its story was over."""
+    word = (ended.name if ended else "unknown").capitalize()
+    why = f"the workflow was ended from outside ({word}); unsupervised, the gate shuts when its lease ends"
+    return current.model_copy(update={"stage": word, "state": word, "why": why, "next": ()})
 
 
 def _reason(error: BaseException) -> str:

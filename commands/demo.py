@@ -18,7 +18,7 @@ from rich.table import Table
 from commands.client import campaigns
 from commands.documents import read_definition
 from commands.local import ROOT, System, system
-from commands.output import one_line_errors
+from commands.output import AsJson, one_line_errors, print_json
 from commands.view import view
 from runtime.logging import configure_logging
 from runtime.processes import free_port, port_is_free
@@ -38,7 +38,8 @@ PACKAGE = ROOT / "examples" / "winter-package.yaml"
 PACE = "4"
 SEED = "7"
 
-console = Console()
+#: The show goes to standard error, so that --json has standard output for itself.
+console = Console(stderr=True)
 
 
 class Scenario(StrEnum):
@@ -61,6 +62,7 @@ def demo(
         Unattended | None, typer.Option(help="What to do at a pause; without it, it waits for you.")
     ] = None,
     vehicles: Annotated[int, typer.Option(min=20, max=20_000, help="The size of the fleet.")] = 2_000,
+    as_json: AsJson = False,
 ) -> None:
     """Run a whole campaign on embedded servers with a simulated fleet, shown live.
 
@@ -77,7 +79,9 @@ def demo(
             os.environ.update(running.environment)
             _fill(running, settings, vehicles)
             _start_fleet(running, settings, scenario)
-            asyncio.run(_campaign(running, load_settings(), unattended))
+            status = asyncio.run(_campaign(running, load_settings(), unattended))
+            if as_json:
+                print_json(status.model_dump(mode="json"))
 
 
 def _settings() -> Settings:
@@ -125,7 +129,7 @@ def _simulator(*words: str) -> None:
     )
 
 
-async def _campaign(running: System, settings: Settings, unattended: Unattended | None) -> None:
+async def _campaign(running: System, settings: Settings, unattended: Unattended | None) -> Status:
     document, definition = read_definition(DEFINITION)
     async with campaigns(settings) as found:
         launched = await found.launch(document, definition)
@@ -144,6 +148,7 @@ async def _campaign(running: System, settings: Settings, unattended: Unattended 
                 status = await found.status(launched.workflow_id)
                 live.update(view(status))
         _summary(status)
+        return status
 
 
 def _settled(status: Status) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from commands.output import one_line_errors
+from commands.output import AsJson, one_line_errors, print_json
 from runtime.database import database_url, migrate
 from runtime.embedded_temporal import embedded_temporal
 from runtime.processes import Child, Processes, answering
@@ -86,6 +86,7 @@ def _as_environment(settings: Settings) -> dict[str, str]:
 def dev(
     temporal_port: int = typer.Option(7233, help="Where the embedded Temporal listens."),
     ui_port: int = typer.Option(8233, help="Where its UI listens."),
+    as_json: AsJson = False,
 ) -> None:
     """Run Temporal, PostgreSQL, a worker and the gateway on this machine until Ctrl-C.
 
@@ -96,11 +97,7 @@ def dev(
         with system(settings, port=temporal_port, ui_port=ui_port) as running:
             running.start_worker()
             running.start_gateway()
-            typer.echo(f"Temporal UI      {running.ui_url}")
-            typer.echo(f"Temporal         {running.environment['TEMPORAL_ADDRESS']}")
-            typer.echo(f"vehicle gateway  {running.gateway_url}")
-            typer.echo(f"state and logs   {settings.data_dir}")
-            typer.echo("Ctrl-C stops all; nothing is lost.")
+            _say_where(running, settings, as_json)
             try:
                 while True:
                     running.processes.check()
@@ -109,14 +106,34 @@ def dev(
                 typer.echo("stopping")
 
 
-def migrate_database() -> None:
+def _say_where(running: System, settings: Settings, as_json: bool) -> None:
+    where = {
+        "temporal_ui": running.ui_url,
+        "temporal": running.environment["TEMPORAL_ADDRESS"],
+        "gateway": running.gateway_url,
+        "data_dir": str(settings.data_dir),
+    }
+    if as_json:
+        print_json(where)
+        return
+    typer.echo(f"Temporal UI      {where['temporal_ui']}")
+    typer.echo(f"Temporal         {where['temporal']}")
+    typer.echo(f"vehicle gateway  {where['gateway']}")
+    typer.echo(f"state and logs   {where['data_dir']}")
+    typer.echo("Ctrl-C stops all; nothing is lost.")
+
+
+def migrate_database(as_json: AsJson = False) -> None:
     """Bring the database to the schema of this version; may be repeated.
 
     Example: starter.py migrate
     """
     with one_line_errors(), database_url(load_settings()) as url:
         migrate(url)
-        typer.echo("the database has the schema of this version")
+        if as_json:
+            print_json({"migrated": True})
+        else:
+            typer.echo("the database has the schema of this version")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ import structlog
 from gateway.app import create_app
 from gateway.server import create_pool, create_server, loop_factory
 from runtime.database import check_schema, database_url
-from runtime.errors import RuntimeFault
+from runtime.errors import RuntimeFault, SettingsError
 from runtime.logging import configure_logging
 from runtime.settings import Settings, load_settings
 
@@ -33,7 +33,7 @@ def _on_signals(handler: Callable[..., None]) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 after a signal, 1 with one line on standard error when it cannot start."""
+    """0 after a signal; with one line on standard error 2 for a wrong setting, 3 when it cannot start."""
     _on_signals(lambda *_: sys.exit(0))  # also while it starts: an embedded server is to be stopped
     try:
         settings = load_settings()
@@ -43,7 +43,7 @@ def main() -> int:
             runner.run(serve(url, settings))
     except RuntimeFault as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, SettingsError) else 3
     return 0
 
 

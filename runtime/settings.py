@@ -95,8 +95,6 @@ class Settings(BaseSettings):
     tick: Seconds = timedelta(seconds=2)
     #: How long the gate stays open after the last supervision.
     lease: Seconds = timedelta(seconds=30)
-    #: An offer not started in this time is withdrawn.
-    offer_timeout: Seconds = timedelta(minutes=30)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -1,7 +1,7 @@
 """The tables. migrations/ builds them and adds what a model cannot say: the tally trigger.
 
 One lock orders everything that is admitted or counted: the campaign's row, taken first and by ascending id
-(store/locks.py). The tally is kept by a trigger, so it always equals what it counts.
+(store/words.py). The tally is kept by a trigger, so it always equals what it counts.
 """
 
 from datetime import date, datetime

@@ -121,6 +121,6 @@ def test_a_database_without_our_tables_is_refused_in_one_line(empty_database: st
         RINGMASTER_DATABASE_URL=empty_database, RINGMASTER_DATA_DIR=str(tmp_path)
     ) as process:
         output, _ = process.communicate(timeout=20)
-    assert process.returncode == 1
+    assert process.returncode == 3
     assert "starter.py migrate" in output.splitlines()[-1]
     assert "Traceback" not in output

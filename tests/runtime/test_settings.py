@@ -25,11 +25,10 @@ def test_without_any_variable_everything_runs_on_this_machine() -> None:
     assert settings.postgres_dir == Path(".ringmaster/postgres")
     assert settings.artifacts == Path(".ringmaster/artifacts")
     assert settings.gateway_url == "http://127.0.0.1:8484"
-    assert (settings.poll_interval, settings.tick, settings.lease, settings.offer_timeout) == (
+    assert (settings.poll_interval, settings.tick, settings.lease) == (
         timedelta(seconds=60),
         timedelta(seconds=2),
         timedelta(seconds=30),
-        timedelta(minutes=30),
     )
 
 
@@ -48,7 +47,6 @@ def test_durations_are_given_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None
         ("POLL_INTERVAL", "nan", "RINGMASTER_POLL_INTERVAL: give a number of seconds, such as 30"),
         ("POLL_INTERVAL", "inf", "RINGMASTER_POLL_INTERVAL: give a number of seconds, such as 30"),
         ("POLL_INTERVAL", "0", "RINGMASTER_POLL_INTERVAL: give a number of seconds greater than 0"),
-        ("OFFER_TIMEOUT", "-5", "RINGMASTER_OFFER_TIMEOUT: give a number of seconds greater than 0"),
         ("GATEWAY_PORT", "http", "RINGMASTER_GATEWAY_PORT: give a whole number"),
         ("GATEWAY_PORT", "0", "RINGMASTER_GATEWAY_PORT: Input should be greater than or equal to 1"),
         ("LOG_FORMAT", "xml", "RINGMASTER_LOG_FORMAT: give one of 'console' or 'json'"),
