@@ -33,6 +33,7 @@ class Delivery:
                 order.state,
                 self._lease,
                 new_window=order.new_window,
+                new_deadline=order.new_deadline,
             )
             journal.write(connection, order.campaign_id, order.lines)
 

@@ -39,6 +39,7 @@ class GateOrder(Message):
     seq: int
     state: State
     new_window: bool = False
+    new_deadline: bool = False
     cancel_started: bool = False
     lines: tuple[Line, ...] = ()
 

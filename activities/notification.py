@@ -1,6 +1,8 @@
 """Telling people, through Apprise: Slack, Teams, PagerDuty, mail, webhooks by URL; the log by default."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from apprise import Apprise, NotifyType
@@ -12,13 +14,26 @@ from activities.messages import Notice
 log = structlog.get_logger()
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Apprise logs a URL that it cannot use in full, with the token in it."""
+    logger = logging.getLogger("apprise")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 class Notification:
     """Sends notices to the configured URLs. URLs hold secrets and are never logged."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._channels = Apprise()
         for number, url in enumerate(urls, start=1):
-            if not self._channels.add(url):
+            with _unheard():
+                known = self._channels.add(url)
+            if not known:
                 raise ValueError(
                     f"RINGMASTER_NOTIFY_URLS: the {number}. URL is not one Apprise knows; "
                     "see its list of services, for example mailto:// or slack://"

@@ -17,7 +17,6 @@ from campaign.countries import Country
 from campaign.model import Frozen
 from campaign.vehicle import Vehicle
 from campaign.versions import VersionRange, in_range
-from campaign.vin import Vin
 
 
 def _as_list(value: Any) -> Any:
@@ -66,11 +65,22 @@ class Criterion(Frozen):
     region: Words | None = None
     groups: Words | None = None
     build_date: DateRange | None = None
-    vins: tuple[Vin, ...] | None = Field(default=None, min_length=1)
+    vin_list: Words | None = None
     ecu: EcuMatch | None = None
     all: tuple[Criteria, ...] | None = Field(default=None, min_length=1)
     any: tuple[Criteria, ...] | None = Field(default=None, min_length=1)
     not_: Criteria | None = Field(default=None, alias="not")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_vins(cls, raw: Any) -> Any:
+        """A definition becomes workflow history, where no VIN may be."""
+        if isinstance(raw, dict) and "vins" in raw:
+            raise ValueError(
+                "a definition holds no VINs: keep them in a list with `fleet vin-list NAME FILE` "
+                "and write vin_list: NAME"
+            )
+        return raw
 
     @model_validator(mode="after")
     def _says_something(self) -> Criterion:
@@ -104,8 +114,8 @@ def misses(criterion: Criterion, vehicle: Vehicle) -> Iterator[str]:
         yield f"groups are {', '.join(vehicle.groups) or 'none'}, wanted {_or(criterion.groups)}"
     if criterion.build_date and not criterion.build_date.holds(vehicle.build_date):
         yield f"build date is {vehicle.build_date or 'unknown'}, outside the wanted range"
-    if criterion.vins and vehicle.vin not in criterion.vins:
-        yield "VIN is not in the list"
+    if criterion.vin_list and not set(criterion.vin_list) & set(vehicle.vin_lists):
+        yield f"VIN is not in the list {_or(criterion.vin_list)}"
     if criterion.ecu:
         yield from _ecu_misses(criterion.ecu, vehicle)
     for part in criterion.all or ():
@@ -125,12 +135,21 @@ def matches(criterion: Criterion, vehicle: Vehicle) -> bool:
 
 def ecu_names(criterion: Criterion | None) -> set[str]:
     """The names of all ECUs a criterion speaks of."""
+    return {part.ecu.name for part in _parts(criterion) if part.ecu}
+
+
+def _parts(criterion: Criterion | None) -> Iterator[Criterion]:
+    """A criterion and all criteria inside it."""
     if criterion is None:
-        return set()
-    names = {criterion.ecu.name} if criterion.ecu else set()
-    for part in (*(criterion.all or ()), *(criterion.any or ())):
-        names |= ecu_names(part)
-    return names | ecu_names(criterion.not_)
+        return
+    yield criterion
+    for part in (*(criterion.all or ()), *(criterion.any or ()), criterion.not_):
+        yield from _parts(part)
+
+
+def vin_lists(criterion: Criterion | None) -> set[str]:
+    """The names of all VIN lists a criterion speaks of."""
+    return {name for part in _parts(criterion) for name in part.vin_list or ()}
 
 
 def _ecu_misses(wanted: EcuMatch, vehicle: Vehicle) -> Iterator[str]:

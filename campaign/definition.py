@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from campaign.criteria import Criteria, ecu_names
+from campaign.criteria import Criteria, Criterion
 from campaign.guards import Guard
 from campaign.model import Frozen
 from campaign.package import Package
@@ -52,6 +52,16 @@ class Interaction(StrEnum):
     FORCED = "forced"
 
 
+class OnAbort(StrEnum):
+    """What an abort means for vehicles that download: let them finish, or ask them to cancel.
+
+    An installation is never interrupted.
+    """
+
+    FINISH = "finish"
+    CANCEL = "cancel"
+
+
 #: The groups a beta campaign may reach.
 PILOT_GROUPS = ("internal", "volunteers")
 
@@ -70,6 +80,7 @@ class Definition(Frozen):
     start_date: datetime | None = None
     time_zone: TimeZone | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**31)
+    on_abort: OnAbort = OnAbort.FINISH
     limits: Limits = Limits()
     guards: tuple[Guard, ...] = Field(default=(Guard(),), min_length=1)
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=100)
@@ -124,12 +135,11 @@ class Definition(Frozen):
         """The guards of phase ``number`` (from 1): its own, or the campaign's."""
         return self.phases[number - 1].guards or self.guards
 
-    def ecu_names(self) -> dict[str, set[str]]:
-        """Every ECU name used, by the field that uses it."""
-        fields = {"criteria": self.criteria, "exclude": self.exclude} | {
+    def all_criteria(self) -> dict[str, Criterion | None]:
+        """Every criterion, by the field that holds it."""
+        return {"criteria": self.criteria, "exclude": self.exclude} | {
             f"phases.{index}.criteria": phase.criteria for index, phase in enumerate(self.phases)
         }
-        return {field: ecu_names(criteria) for field, criteria in fields.items()}
 
 
 def parse(raw: Any, now: datetime) -> Definition:

@@ -62,6 +62,7 @@ class Vehicle(Frozen):
     region: Name | None = None
     timezone: TimeZone | None = None
     groups: tuple[Name, ...] = ()
+    vin_lists: tuple[Name, ...] = ()
     install_window: dict[str, Any] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict)
     ecus: tuple[Ecu, ...] = Field(min_length=1)
@@ -83,6 +84,9 @@ class AsBuilt(Vehicle):
     """
 
     model_config = ConfigDict(extra="allow")
+
+    #: Lists are kept by operators, not by the plant.
+    vin_lists: tuple[Name, ...] = Field(default=(), max_length=0, exclude=True)
 
     @model_validator(mode="after")
     def _keep_unknown_keys(self) -> "AsBuilt":

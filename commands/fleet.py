@@ -26,6 +26,7 @@ from runtime.settings import load_settings
 from store import fleet as stored
 from store.fleet_import import Imported, import_fleet
 from store.fleet_rows import Refusal
+from store.vin_lists import read_vins, set_list
 
 #: More would scroll the summary away; --errors writes all of them.
 SHOWN_REFUSALS = 20
@@ -120,6 +121,27 @@ def tokens_command(
     else:
         kept = f"; {result.kept} vehicles keep theirs" if result.kept else ""
         typer.echo(f"{result.issued} tokens issued to {out}{kept}")
+
+
+@fleet.command("vin-list", epilog=EXIT_CODES)
+def vin_list_command(
+    name: Annotated[str, typer.Argument(help="The name criteria use: vin_list: NAME.")],
+    file: Annotated[Path, typer.Argument(help="One VIN a line.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep a named list of VINs; a campaign names it, so that no VIN enters a workflow's history.
+
+    Example: fleet vin-list press-fleet press-fleet.txt
+    """
+    with one_line_errors():
+        vins = read_vins(file.read_text(encoding="utf-8").splitlines())
+        with database(load_settings()) as connection:
+            held, unknown = set_list(connection, name, vins)
+    if as_json:
+        print_json({"name": name, "vins": held, "not_in_fleet": unknown})
+        return
+    note = f", {unknown} of them not in the fleet" if unknown else ""
+    typer.echo(f"list {name} holds {held} VINs{note}")
 
 
 def _ignore(refusal: Refusal) -> None:

@@ -11,20 +11,25 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id, split
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL, STALE_SQL
 
 _CAMPAIGNS_OF = f"""
 SELECT DISTINCT campaign_id FROM assignment
 WHERE vehicle_id = ANY(%s) AND state IN ({OPEN_SQL}, {IN_FLIGHT_SQL})
 """
 
-#: An offer of a campaign that delivers no more would keep the vehicle from another one.
-_WITHDRAW_DEAD = f"""
-UPDATE assignment AS a SET state = 'pending', offered_at = NULL
+#: What is stale would keep the vehicle from every other campaign.
+_END_STALE = f"""
+UPDATE assignment AS a SET state = CASE
+        WHEN a.state = 'installing' THEN 'silent'
+        WHEN c.finished_at IS NOT NULL THEN 'expired'
+        ELSE 'pending' END,
+    finished_at = CASE WHEN a.state = 'installing' OR c.finished_at IS NOT NULL THEN clock_timestamp() END
 FROM campaign AS c
-WHERE c.id = a.campaign_id AND a.vehicle_id = ANY(%s) AND a.state = 'offered' AND NOT {DELIVERING_SQL}
+WHERE c.id = a.campaign_id AND a.vehicle_id = ANY(%s) AND a.state IN ({IN_FLIGHT_SQL}) AND {STALE_SQL}
 """
 
+#: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt.
 _ADMIT = f"""
 WITH best AS (
     SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.campaign_id, a.phase
@@ -60,8 +65,9 @@ WITH best AS (
     FROM queue JOIN room USING (campaign_id, phase) WHERE place <= places
 )
 UPDATE assignment AS a
-SET state = 'offered', attempt = a.attempt + 1, offered_at = clock_timestamp(), heard_at = NULL,
-    fetched_at = NULL, not_before = NULL, cancel_wanted = false
+SET state = 'offered', attempt = a.attempt + (a.attempt = 0 OR a.heard_at IS NOT NULL)::int,
+    offered_at = clock_timestamp(), heard_at = NULL, fetched_at = NULL, not_before = NULL,
+    cancel_wanted = false
 FROM lucky JOIN slots USING (campaign_id)
 WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free
 RETURNING a.vehicle_id, a.campaign_id, a.attempt
@@ -93,7 +99,7 @@ async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict
     if not campaigns:
         return {}
     await connection.execute(LOCK_SQL, [campaigns])
-    await connection.execute(_WITHDRAW_DEAD, [vehicles])
+    await connection.execute(_END_STALE, [vehicles])
     cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns})
     return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in await cursor.fetchall()}
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
 from campaign.action import MAX_CAMPAIGN
+from campaign.criteria import ecu_names, vin_lists
 from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.package import Package
@@ -33,6 +34,7 @@ from store.tables import (
     PackageRow,
     PhaseRow,
     VehicleRow,
+    VinListRow,
 )
 
 
@@ -123,7 +125,7 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
         raise Refused(
             [Problem("fleet", "", "no vehicle is known; import as-built records with `fleet import`")]
         )
-    problems = _unknown_ecus(connection, definition, package)
+    problems = _unknown_ecus(connection, definition, package) + _unknown_lists(connection, definition)
     if problems:
         raise Refused(problems)
     sizes = count_targets(connection, definition, package)
@@ -143,7 +145,7 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
 
 def _unknown_ecus(connection: Connection, definition: Definition, package: Package) -> list[Problem]:
     used = {f"package.modules.{i}.ecu": {module.ecu} for i, module in enumerate(package.modules)}
-    used |= definition.ecu_names()
+    used |= {field: ecu_names(criterion) for field, criterion in definition.all_criteria().items()}
     problems = []
     for field, names in used.items():
         for name in sorted(names):
@@ -152,6 +154,15 @@ def _unknown_ecus(connection: Connection, definition: Definition, package: Packa
             fleet = connection.scalars(select(col(EcuRow.name)).distinct())
             problems.append(Problem(field, repr(name), f"no vehicle has this ECU; {closest(name, fleet)}"))
     return problems
+
+
+def _unknown_lists(connection: Connection, definition: Definition) -> list[Problem]:
+    known = set(connection.scalars(select(col(VinListRow.name)).distinct()))
+    return [
+        Problem(field, repr(name), f"no such VIN list; {closest(name, known)}; make it with `fleet vin-list`")
+        for field, criterion in definition.all_criteria().items()
+        for name in sorted(vin_lists(criterion) - known)
+    ]
 
 
 def _insert(

@@ -11,7 +11,7 @@ from campaign.package import Package, package_misses
 from campaign.problems import Problem, Refused
 from campaign.vehicle import Ecu, Vehicle
 from store.selection import fleet_versions, targets
-from store.tables import EcuRow, VehicleRow
+from store.tables import EcuRow, VehicleRow, VinListRow
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def _vehicle(connection: Connection, vin: str) -> tuple[int, Vehicle]:
         country=row.country,
         region=row.region,
         groups=tuple(row.groups),
+        vin_lists=tuple(connection.scalars(select(col(VinListRow.name)).where(col(VinListRow.vin) == vin))),
         ecus=tuple(Ecu(name=ecu.name, hw_id=ecu.hw_id, sw_version=ecu.sw_version) for ecu in ecus),
     )
     return row.id, vehicle

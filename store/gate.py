@@ -29,6 +29,10 @@ WHERE c.id = p.campaign_id AND c.id = %(id)s AND c.gate_seq < %(seq)s
   AND c.shut_at IS NOT NULL AND p.released_at IS NOT NULL
 """
 
+_RESTART_DEADLINES = """
+UPDATE phase SET released_at = clock_timestamp() WHERE campaign_id = %(id)s AND released_at IS NOT NULL
+"""
+
 #: A new evidence window: what happened until now is known to whoever resumed.
 _NEW_WINDOW = """
 UPDATE phase SET window_attempts = %(attempts)s, window_failures = %(failures)s
@@ -76,13 +80,27 @@ def tally(connection: Connection, campaign_id: int) -> dict[int, Tally]:
 
 
 def open_gate(
-    connection: Connection, campaign_id: int, seq: int, state: State, lease: timedelta, *, new_window: bool
+    connection: Connection,
+    campaign_id: int,
+    seq: int,
+    state: State,
+    lease: timedelta,
+    *,
+    new_window: bool,
+    new_deadline: bool = False,
 ) -> None:
-    """Let vehicles be admitted until the lease runs out; ``new_window`` begins a new evidence window."""
+    """Let vehicles be admitted until the lease runs out.
+
+    Args:
+        new_window: whether a new evidence window begins.
+        new_deadline: whether the phases released so far get their full time once more.
+    """
     _lock(connection, campaign_id)
     key = {"id": campaign_id, "seq": seq, "state": state.value, "lease": lease}
     connection.exec_driver_sql(_SHIFT_CLOCKS, key)
     opened = connection.exec_driver_sql(_OPEN_GATE, key).rowcount
+    if opened and new_deadline:
+        connection.exec_driver_sql(_RESTART_DEADLINES, key)
     if opened and new_window:
         connection.exec_driver_sql(_COUNT_WINDOW, key)
         for phase, found in tally(connection, campaign_id).items():

@@ -13,7 +13,7 @@ from sqlmodel import col
 from campaign.criteria import Criterion, EcuMatch
 from campaign.package import Module, Package
 from campaign.versions import in_range, same_version
-from store.tables import EcuRow, VehicleRow
+from store.tables import EcuRow, VehicleRow, VinListRow
 
 #: The versions an ECU of a name has anywhere in the fleet.
 Versions = Callable[[str], frozenset[str]]
@@ -37,8 +37,9 @@ def criteria_sql(criterion: Criterion, versions: Versions) -> ColumnElement[bool
             parts.append(built >= criterion.build_date.since)
         if criterion.build_date.until:
             parts.append(built <= criterion.build_date.until)
-    if criterion.vins:
-        parts.append(col(VehicleRow.vin).in_(criterion.vins))
+    if criterion.vin_list:
+        named = col(VinListRow.name).in_(criterion.vin_list)
+        parts.append(exists().where(named, col(VinListRow.vin) == col(VehicleRow.vin)))
     if criterion.ecu:
         parts.append(_ecu_sql(criterion.ecu, versions))
     parts += [criteria_sql(part, versions) for part in criterion.all or ()]

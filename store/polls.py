@@ -7,13 +7,13 @@ from psycopg import AsyncConnection
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, OPEN_SQL
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL
 
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash, v.config_wanted,
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.delivering, false),
-       (live.state IS NULL OR live.state = 'offered' AND NOT live.delivering)
+       coalesce(live.stale, true)
        AND EXISTS (
            SELECT FROM assignment AS a
            JOIN campaign AS c ON c.id = a.campaign_id
@@ -23,7 +23,8 @@ SELECT v.id, v.vin, v.token_hash, v.config_wanted,
              AND {DELIVERING_SQL} AND p.allowance > 0)
 FROM vehicle AS v
 LEFT JOIN LATERAL (
-    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {DELIVERING_SQL} AS delivering
+    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {DELIVERING_SQL} AS delivering,
+           {STALE_SQL} AS stale
     FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
     WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
 ) AS live ON true

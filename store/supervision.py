@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from campaign.assignment import Tally
 from campaign.guards import Breach
+from campaign.lifecycle import State
 from campaign.pace import allowance
 from campaign.phase import Limits
 from campaign.supervision import Mode, Observation, PhaseView, Watch
@@ -50,9 +51,12 @@ WHERE campaign_id = %(id)s AND number = %(phase)s
 """
 
 _RENEW = """
-UPDATE campaign SET lease_until = clock_timestamp() + %(lease)s, in_flight = %(in_flight)s
+UPDATE campaign SET lease_until = clock_timestamp() + %(lease)s, in_flight = %(in_flight)s, state = %(state)s
 WHERE id = %(id)s AND gate_open AND gate_seq = %(seq)s
 """
+
+
+_STATES = {Mode.ROLLING_OUT: State.ROLLING_OUT, Mode.BAKING: State.BAKING}
 
 
 def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
@@ -70,7 +74,9 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     if gate_open and campaign.gate_seq == watch.seq and watch.mode is not Mode.HOLDING:
         _release(connection, key, watch.phase, phases, campaign.at)
         limits = Limits.model_validate(phases[watch.phase - 1].limits)
-        connection.exec_driver_sql(_RENEW, {**key, "in_flight": limits.in_flight})
+        connection.exec_driver_sql(
+            _RENEW, {**key, "in_flight": limits.in_flight, "state": _STATES[watch.mode].value}
+        )
     return Observation(
         at=campaign.at,
         gate_open=gate_open,

@@ -99,6 +99,15 @@ class SoftwareChange(SQLModel, table=True):
     at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
 
 
+class VinListRow(SQLModel, table=True):
+    """A named list of VINs, for criteria: a definition holds its name, so that no VIN enters history."""
+
+    __tablename__ = "vin_list"
+
+    name: str = Field(sa_column=_text(primary_key=True))
+    vin: str = Field(sa_column=_text(primary_key=True))
+
+
 class PackageRow(SQLModel, table=True):
     """A registered package; its name never changes its content."""
 

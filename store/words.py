@@ -19,5 +19,11 @@ FAILURES_SQL = sql_list(FAILURES)
 #: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
 DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"
 
+#: Whether a live assignment ``a`` of a campaign ``c`` that delivers no more keeps its vehicle for nothing: it
+#: was not started, or went quiet. Nobody supervises an ended campaign, so the vehicle's poll looks at it.
+STALE_SQL = f"""(NOT {DELIVERING_SQL} AND (a.state = 'offered' OR a.heard_at < clock_timestamp() - (
+    SELECT (p.limits ->> 'silent_after')::interval FROM phase AS p
+    WHERE p.campaign_id = a.campaign_id AND p.number = a.phase)))"""
+
 #: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"

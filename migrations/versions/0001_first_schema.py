@@ -50,6 +50,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("sha256"),
     )
     op.create_table(
+        "vin_list",
+        sa.Column("name", sa.Text(collation="C"), nullable=False),
+        sa.Column("vin", sa.Text(collation="C"), nullable=False),
+        sa.PrimaryKeyConstraint("name", "vin"),
+    )
+    op.create_table(
         "assignment",
         sa.Column("vehicle_id", sa.Integer(), nullable=False),
         sa.Column("campaign_id", sa.Integer(), nullable=False),

@@ -5,16 +5,15 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from campaign.criteria import Criteria, Criterion, ecu_names, matches, misses
+from campaign.criteria import Criteria, Criterion, ecu_names, matches, misses, vin_lists
 from campaign.vehicle import Vehicle
 
 VIN = "WVWZZZ1JZ3W000001"
-OTHER = "WVWZZZ1JZ3W000002"
 RADAR = {"name": "Radar", "hw_id": "EVO14", "sw_version": "1.3.0"}
 GATEWAY = {"name": "Gateway", "hw_id": "GW2", "sw_version": "MU-0923-b"}
 KNOWN: dict[str, Any] = {
     "vin": VIN, "model": "Model_Y", "build_date": "2023-05-20", "country": "DE", "region": "EU",
-    "groups": ["volunteers", "taxi"], "ecus": [RADAR, GATEWAY],
+    "groups": ["volunteers", "taxi"], "vin_lists": ["recall-7"], "ecus": [RADAR, GATEWAY],
 }  # fmt: skip
 BARE: dict[str, Any] = {"vin": VIN, "model": "Model_Y", "ecus": [RADAR]}
 
@@ -39,7 +38,8 @@ MATCHING: list[Any] = [
     {"build_date": {"since": "2023-05-20"}},
     {"build_date": {"until": "2023-05-20"}},
     {"build_date": {"since": "2023-01-01", "until": "2023-12-31"}},
-    {"vins": [VIN.lower(), OTHER]},
+    {"vin_list": "recall-7"},
+    {"vin_list": ["other", "recall-7"]},
     {"ecu": {"name": "Radar"}},
     {"ecu": {"name": "Radar", "hw_id": ["EVO15", "EVO14"]}},
     {"ecu": {"name": "Radar", "hw_id": "EVO14", "sw_version": ">=1.3,<1.10"}},
@@ -60,7 +60,7 @@ REFUSED_BY: list[tuple[Any, str]] = [
     ({"groups": "internal"}, "groups are volunteers, taxi, wanted internal"),
     ({"build_date": {"since": "2023-05-21"}}, "build date is 2023-05-20, outside the wanted range"),
     ({"build_date": {"until": "2023-05-19"}}, "build date is 2023-05-20, outside the wanted range"),
-    ({"vins": [OTHER]}, "VIN is not in the list"),
+    ({"vin_list": "other"}, "VIN is not in the list other"),
     ({"ecu": {"name": "Camera"}}, "has no ECU Camera"),
     ({"ecu": {"name": "Radar", "hw_id": "EVO15"}}, "Radar hardware is EVO14, wanted EVO15"),
     ({"ecu": {"name": "Radar", "sw_version": "<1.3"}}, "Radar software is 1.3.0, wanted <1.3"),
@@ -95,6 +95,7 @@ def test_not_turns_a_miss_into_a_match(raw: Any, _: str) -> None:
     ({"country": "DE"}, "country is unknown, wanted DE"),
     ({"region": "EU"}, "region is unknown, wanted EU"),
     ({"groups": "taxi"}, "groups are none, wanted taxi"),
+    ({"vin_list": "recall-7"}, "VIN is not in the list recall-7"),
     ({"build_date": {"since": "1900-01-01"}}, "build date is unknown, outside the wanted range"),
     ({"build_date": {"until": "2100-01-01"}}, "build date is unknown, outside the wanted range"),
 ])  # fmt: skip
@@ -122,7 +123,7 @@ def test_every_reason_is_given_and_not_only_the_first() -> None:
         ({"model": ["Model_Y", ""]}, "at least 1 character"),
         ({"country": []}, "at least 1 item"),
         ({"groups": []}, "at least 1 item"),
-        ({"vins": []}, "at least 1 item"),
+        ({"vin_list": []}, "at least 1 item"),
         ({"all": []}, "at least 1 item"),
         ({"any": []}, "at least 1 item"),
         ({"any": [{}]}, "an empty criterion"),
@@ -133,7 +134,8 @@ def test_every_reason_is_given_and_not_only_the_first() -> None:
             "since is later than until; no day lies between them",
         ),
         ({"country": "Germny"}, "unknown country 'Germny'"),
-        ({"vins": ["WVW"]}, "not a VIN"),
+        ({"vins": [VIN]}, "a definition holds no VINs: keep them in a list with `fleet vin-list NAME FILE`"),
+        ({"not": {"vins": [VIN]}}, "a definition holds no VINs"),
         ({"ecu": {"hw_id": "EVO14"}}, "Field required"),
         ({"ecu": {"name": "Radar", "hw_id": []}}, "at least 1 item"),
         ({"ecu": {"name": "Radar", "sw_version": "1.4"}}, "a version range is a list of comparisons"),
@@ -157,3 +159,15 @@ def test_the_ecus_a_criterion_speaks_of_are_found_at_every_depth() -> None:
     assert ecu_names(read(nested)) == set("ABCD")
     assert ecu_names(read("Model_Y")) == set()
     assert ecu_names(None) == set()
+
+
+def test_the_vin_lists_a_criterion_speaks_of_are_found_at_every_depth() -> None:
+    nested = {
+        "vin_list": ["a", "b"],
+        "all": [{"vin_list": "c"}],
+        "any": ["Model_Y", {"not": {"vin_list": "d"}}],
+        "not": {"any": [{"vin_list": "e"}]},
+    }
+    assert vin_lists(read(nested)) == set("abcde")
+    assert vin_lists(read("Model_Y")) == set()
+    assert vin_lists(None) == set()

@@ -105,7 +105,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (phase(order="fastest"), "phases.0.order = 'fastest': Input should be 'random' or 'volunteers_first'"),
     (phase(criteria={}), "phases.0.criteria = {}: an empty criterion; name at least one of model"),
     ({"criteria": {"country": "Germny"}}, "criteria.country.0 = 'Germny': unknown country 'Germny'; give an"),
-    ({"exclude": {"vins": ["X"]}}, "exclude.vins.0 = 'X': not a VIN"),
+    (
+        {"exclude": {"vins": ["X"]}},
+        "exclude = {'vins': ['X']}: a definition holds no VINs: keep them in a list",
+    ),
     ({"limits": {"in_flight": 0}}, "limits.in_flight = 0: Input should be greater than or equal to 1"),
     ({"limits": {"in_flight": 2**31}}, "limits.in_flight = 2147483648: Input should be less than or equal"),
     ({"limits": {"per_minute": 0}}, "limits.per_minute = 0: Input should be greater than or equal to 1"),

@@ -1,0 +1,101 @@
+"""A tick says nothing, or what the workflow must decide; it never takes silence for health."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.testing import ActivityEnvironment
+
+from activities.messages import Supervised
+from activities.supervision import WATCHING, Supervision
+from campaign.assignment import Target
+from campaign.supervision import Finding, Mode, Observation, Watch
+from tests.store.fleet import Fleet, watch
+
+LEASE = timedelta(seconds=30)
+INTERVAL = timedelta(seconds=3)
+
+
+def tick(fleet: Fleet, order: Watch) -> Supervised:
+    return ActivityEnvironment().run(Supervision(fleet.engine, LEASE, INTERVAL).supervise, order)
+
+
+def nothing_found(fleet: Fleet, order: Watch) -> ApplicationError:
+    with pytest.raises(ApplicationError) as caught:
+        tick(fleet, order)
+    return caught.value
+
+
+def test_a_tick_that_finds_nothing_is_a_benign_error_that_is_tried_again_and_tells_what_it_saw(
+    fleet: Fleet,
+) -> None:
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.SUCCEEDED, sorted(fleet.states(campaign))[:4])
+    error = nothing_found(fleet, watch(campaign))
+    assert (error.type, error.category) == (WATCHING, ApplicationErrorCategory.BENIGN)
+    assert (error.non_retryable, error.next_retry_delay) == (False, INTERVAL)
+    [seen] = error.details
+    assert isinstance(seen, Observation)
+    assert seen.phase(1).tally.by_state == {Target.SUCCEEDED: 4, Target.PENDING: 6}
+    assert error.message == (
+        "rolling_out: phase 1 4 of 10 over, 0 in flight; failure_rate continue: 0 of 4 failed (0 % <= 2 %)"
+    )
+
+
+def test_a_tick_renews_the_lease_of_an_open_gate(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.run("UPDATE campaign SET lease_until = now() - interval '1 hour'")
+    nothing_found(fleet, watch(campaign))
+    left = fleet.value("SELECT lease_until - now() FROM campaign")
+    assert LEASE - timedelta(seconds=10) < left <= LEASE
+
+
+@pytest.mark.parametrize("mode", [Mode.ROLLING_OUT, Mode.BAKING])
+def test_a_breach_is_found_and_the_gate_is_shut_in_the_same_transaction(fleet: Fleet, mode: Mode) -> None:
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.FAILED, sorted(fleet.states(campaign))[:1])
+    found = tick(fleet, watch(campaign, mode=mode))
+    assert found.finding is Finding.BREACH
+    assert found.seen.breach is not None
+    assert "1 of 1 failed" in found.seen.breach.sentence
+    assert not fleet.gate_open(campaign)
+
+
+def test_a_phase_that_is_done_is_found(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.SUCCEEDED)
+    assert tick(fleet, watch(campaign)).finding is Finding.PROCESSED
+
+
+def test_a_health_check_that_is_due_is_found(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    due = datetime.now(UTC) - timedelta(seconds=1)
+    assert tick(fleet, watch(campaign, checkpoint_at=due)).finding is Finding.CHECKPOINT
+
+
+def test_a_gate_of_another_run_is_found_and_its_lease_left_alone(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.open(campaign, 9)
+    before = fleet.value("SELECT lease_until FROM campaign")
+    assert tick(fleet, watch(campaign)).finding is Finding.SUPERSEDED
+    assert fleet.value("SELECT lease_until FROM campaign") == before
+
+
+def test_a_deadline_without_any_outcome_is_not_a_success(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.run("UPDATE phase SET released_at = now() - interval '15 days'")
+    assert tick(fleet, watch(campaign)).finding is Finding.NOTHING_KNOWN
+
+
+def test_a_database_that_is_away_is_an_error_and_never_health(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none")
+    with pytest.raises(OperationalError):
+        tick(fleet, watch(campaign))
+
+
+def test_a_campaign_that_is_not_there_is_an_error_and_never_health(fleet: Fleet) -> None:
+    with pytest.raises(Exception, match="No row was found"):
+        tick(fleet, watch(4711))

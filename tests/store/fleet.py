@@ -1,0 +1,309 @@
+"""A fleet to run campaigns on: vehicles written quickly, campaigns registered and started, rows read back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from campaign.action import action_id
+from campaign.assignment import Said, Target
+from campaign.definition import Definition
+from campaign.lifecycle import State
+from campaign.order import lot
+from campaign.package import Package
+from campaign.supervision import Mode, Observation, Watch
+from campaign.vehicle import Vehicle
+from store import admission, gate, reports, supervision
+from store.campaigns import register, select_targets
+from store.connect import connect, conninfo
+from store.packages import package as registered_package
+from store.reports import Channel, Effect, Report
+from store.tables import ArtifactRow, PackageRow
+
+SHA256 = "a" * 64
+ARTIFACT = {"filename": "radar.swu", "size_bytes": 7, "sha256": SHA256}
+MODULE: dict[str, Any] = {
+    "ecu": "Radar", "hw_ids": ["EVO14", "EVO15"], "version": "1.4.0", "from_versions": "<1.4.0",
+    "artifact": ARTIFACT,
+}  # fmt: skip
+PACKAGE = Package.model_validate({"name": "Pkg", "modules": [MODULE]})
+HOUR = timedelta(hours=1)
+ALL: list[dict[str, Any]] = [{"rollout_percent": 100}]
+
+_VEHICLES = """
+WITH record AS (
+    SELECT * FROM jsonb_to_recordset(%s) AS r (
+        vin text, model text, build_date date, country text, region text, groups text[], lot bigint,
+        ecus jsonb)
+), added AS (
+    INSERT INTO vehicle (vin, model, build_date, country, region, groups, lot, record_digest, config_wanted)
+    SELECT vin, model, build_date, country, region, groups, lot, '', false FROM record
+    RETURNING id, vin
+), fitted AS (
+    INSERT INTO ecu (vehicle_id, name, hw_id, sw_version, built_version)
+    SELECT added.id, e.name, e.hw_id, e.sw_version, e.sw_version
+    FROM added JOIN record USING (vin),
+         jsonb_to_recordset(record.ecus) AS e (name text, hw_id text, sw_version text)
+)
+SELECT id, vin FROM added
+"""
+
+
+def vin(number: int) -> str:
+    return f"WVWZZZ1JZ3W{number:06}"
+
+
+def car(number: int, *, hw_id: str = "EVO14", sw_version: str = "1.3.0", **facts: Any) -> Vehicle:
+    """A vehicle that the package fits, unless its facts say otherwise."""
+    radar = {"name": "Radar", "hw_id": hw_id, "sw_version": sw_version}
+    return Vehicle.model_validate({"vin": vin(number), "model": "Model_Y", "ecus": [radar]} | facts)
+
+
+def cars(count: int, first: int = 0, **facts: Any) -> list[Vehicle]:
+    return [car(number, **facts) for number in range(first, first + count)]
+
+
+def define(**changes: Any) -> Definition:
+    return Definition.model_validate({"name": "Winter", "package": "Pkg", "phases": ALL, "seed": 7} | changes)
+
+
+def watch(campaign_id: int, **changes: Any) -> Watch:
+    order = {
+        "campaign_id": campaign_id,
+        "seq": 1,
+        "phase": 1,
+        "mode": Mode.ROLLING_OUT,
+        "checkpoint_at": datetime(2100, 1, 1, tzinfo=UTC),
+        "quorum_percent": Decimal(100),
+        "deadline": timedelta(days=14),
+    }
+    return Watch.model_validate(order | changes)
+
+
+class Fleet:
+    """The worker's side: vehicles, campaigns, the gate, and every row to look at."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = create_engine(url, poolclass=NullPool)
+        self._open = self.engine.connect()
+        self.insert(ArtifactRow, sha256=SHA256, sha1="b", md5="c", size_bytes=7)
+        self.insert(PackageRow, name="Pkg", digest=PACKAGE.digest, body=PACKAGE.model_dump(mode="json"))
+
+    @classmethod
+    def looking(cls, url: str) -> Self:
+        """A second connection to a fleet that exists."""
+        fleet = cls.__new__(cls)
+        fleet.url, fleet.engine = url, create_engine(url, poolclass=NullPool)
+        fleet._open = fleet.engine.connect()
+        return fleet
+
+    def close(self) -> None:
+        self._open.close()
+        self.engine.dispose()
+
+    def add(self, vehicles: Iterable[Vehicle]) -> list[int]:
+        """Write vehicles; their ids in the same order."""
+        vehicles = list(vehicles)
+        with self._open.begin():
+            return add_vehicles(self._open, vehicles)
+
+    def launch(self, definition: Definition | None = None, *, start: bool = True, **changes: Any) -> int:
+        """A campaign with its targets frozen; with ``start`` its gate is open and phase 1 released."""
+        definition = definition or define(**changes)
+        with self._open.begin():
+            campaign = register(self._open, definition, definition.name, "run").campaign_id
+            select_targets(self._open, campaign)
+        if start:
+            self.open(campaign, 1)
+            self.tick(campaign)
+        return campaign
+
+    def register(self, definition: Definition, run: str = "run") -> dict[int, int]:
+        with self._open.begin():
+            return register(self._open, definition, definition.name, run).sizes
+
+    def select(self, campaign: int) -> dict[int, int]:
+        with self._open.begin():
+            return select_targets(self._open, campaign)
+
+    def open(self, campaign: int, seq: int, *, new_window: bool = False, lease: timedelta = HOUR) -> None:
+        with self._open.begin():
+            gate.open_gate(self._open, campaign, seq, State.ROLLING_OUT, lease, new_window=new_window)
+
+    def shut(self, campaign: int, seq: int, *, cancel_started: bool = False) -> tuple[int, int]:
+        with self._open.begin():
+            return gate.shut_gate(self._open, campaign, seq, State.PAUSED, cancel_started=cancel_started)
+
+    def finish(self, campaign: int, seq: int) -> dict[Target, int]:
+        with self._open.begin():
+            return gate.finish(self._open, campaign, seq, State.COMPLETED, cancel_started=False).by_state
+
+    def tick(self, campaign: int, *, lease: timedelta = HOUR, **changes: Any) -> Observation:
+        with self._open.begin():
+            return supervision.tick(self._open, watch(campaign, **changes), lease)
+
+    def insert(self, table: Any, **values: Any) -> None:
+        with self._open.begin():
+            self._open.execute(table.__table__.insert().values(**values))
+
+    def run(self, statement: str, **values: Any) -> int:
+        with self._open.begin():
+            return self._open.execute(text(statement), values).rowcount
+
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._open.begin():
+            return [tuple(row) for row in self._open.execute(text(statement), values)]
+
+    def value(self, statement: str, **values: Any) -> Any:
+        [[value]] = self.rows(statement, **values)
+        return value
+
+    def states(self, campaign: int) -> dict[int, str]:
+        """The state of each target by vehicle id."""
+        found = self.rows("SELECT vehicle_id, state FROM assignment WHERE campaign_id = :c", c=campaign)
+        return {row[0]: row[1] for row in found}
+
+    def state(self, vehicle: int, campaign: int) -> str:
+        return self.states(campaign)[vehicle]
+
+    def targets(self, campaign: int) -> dict[str, int]:
+        """The phase of each target by VIN."""
+        found = self.rows(
+            "SELECT vin, phase FROM assignment JOIN vehicle ON id = vehicle_id WHERE campaign_id = :c",
+            c=campaign,
+        )
+        return {row[0]: row[1] for row in found}
+
+    def gate_open(self, campaign: int) -> bool:
+        return bool(self.value("SELECT gate_open FROM campaign WHERE id = :c", c=campaign))
+
+    def put(self, campaign: int, state: Target, vehicles: Sequence[int] | None = None) -> None:
+        """Move targets to a state past all rules, as if their first offer had led there."""
+        self.run(
+            "UPDATE assignment SET state = :state, attempt = 1, offered_at = now(), heard_at = now(), "
+            "fetched_at = CASE WHEN :state = 'offered' THEN NULL ELSE now() END "
+            "WHERE campaign_id = :c AND (CAST(:v AS int[]) IS NULL OR vehicle_id = ANY(:v))",
+            state=state.value,
+            c=campaign,
+            v=None if vehicles is None else list(vehicles),
+        )
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows a campaign is made of."""
+        tables = ("campaign", "phase", "configuration", "assignment", "tally", "report", "journal", "ecu")
+        return {name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2, 3") for name in tables}
+
+    def assert_tally(self) -> None:
+        """The tally is what it counts."""
+        counted = self.rows(
+            "SELECT campaign_id, phase, configuration_id, state, count(*)::int FROM assignment "
+            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        )
+        kept = self.rows(
+            "SELECT campaign_id, phase, configuration_id, state, vehicles FROM tally WHERE vehicles <> 0 "
+            "ORDER BY 1, 2, 3, 4"
+        )
+        assert kept == counted
+
+    def package(self, name: str) -> Package:
+        with connect(self.url) as connection:
+            return registered_package(connection, name)
+
+
+def add_vehicles(connection: Connection, vehicles: Sequence[Vehicle]) -> list[int]:
+    records = [
+        {
+            **vehicle.model_dump(mode="json", include={"vin", "model", "build_date", "country", "region"}),
+            "groups": list(vehicle.groups),
+            "lot": lot(vehicle.vin),
+            "ecus": [ecu.model_dump() for ecu in vehicle.ecus],
+        }
+        for vehicle in vehicles
+    ]
+    for vehicle in vehicles:
+        for name in vehicle.vin_lists:
+            connection.exec_driver_sql(
+                "INSERT INTO vin_list (name, vin) VALUES (%s, %s)", (name, vehicle.vin)
+            )
+    added = connection.exec_driver_sql(_VEHICLES, (Jsonb(records),)).fetchall()
+    ids = {row[1]: row[0] for row in added}
+    return [ids[vehicle.vin] for vehicle in vehicles]
+
+
+class Gateway:
+    """The vehicles' side: one connection, one transaction a call, as the gateway does it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def admit(self, *vehicles: int) -> dict[int, int]:
+        async with self.connection.transaction():
+            return await admission.admit(self.connection, vehicles)
+
+    async def begin(self, vehicle: int, action: int) -> bool:
+        async with self.connection.transaction():
+            return await admission.begin(self.connection, vehicle, action)
+
+    async def record(self, *group: Report) -> list[Effect]:
+        async with self.connection.transaction():
+            return await reports.record(self.connection, group)
+
+    async def say(
+        self, vehicle: int, action: int, execution: str, finished: str = "none", *details: str
+    ) -> Effect:
+        [effect] = await self.record(report(vehicle, action, execution, finished, *details))
+        return effect
+
+    async def start(self, vehicle: int) -> int:
+        """Admitted, fetched, installing: the action."""
+        action = (await self.admit(vehicle))[vehicle]
+        assert await self.begin(vehicle, action)
+        assert await self.say(vehicle, action, "proceeding") is Effect.RECORDED
+        return action
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Gateway]:
+    async with await AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+        yield Gateway(connection)
+
+
+def report(
+    vehicle: int,
+    action: int,
+    execution: str = "closed",
+    finished: str = "none",
+    *details: str,
+    channel: Channel = "deployment",
+    code: int | None = None,
+) -> Report:
+    return Report(
+        vehicle, action, channel, Said(execution=execution, finished=finished, details=details, code=code)
+    )
+
+
+def closing(campaign: int, vehicles: Iterable[int], finished: str, attempt: int = 1) -> list[Report]:
+    """Closing reports of several vehicles on the same attempt."""
+    return [report(vehicle, action_id(campaign, attempt), "closed", finished) for vehicle in vehicles]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when the condition holds; everything else runs meanwhile."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  what is waited for is rows of a database
+            await asyncio.sleep(0)
+
+
+async def waiting_for_a_lock(fleet: Fleet) -> None:
+    """Returns when some session of this database waits for a row that another one holds."""
+    waiting = "datname = current_database() AND wait_event_type = 'Lock'"
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"
+    await until(lambda: bool(fleet.value(query)))

@@ -1,0 +1,172 @@
+"""Whatever vehicles say in whatever order: states never move backwards, and the tally is what it counts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from campaign.action import action_id, split
+from campaign.assignment import TERMINAL, Said, Target, after, meaning
+from store.reports import Channel, Effect, Report
+from tests.store.fleet import Fleet, Gateway, cars
+
+VEHICLES = 3
+_ROWS = "SELECT vehicle_id, state, attempt, fetched_at IS NOT NULL FROM assignment ORDER BY 1"
+_LOG = "SELECT vehicle_id, attempt, channel, execution, finished, details FROM report ORDER BY id"
+
+
+@dataclass(frozen=True)
+class Tell:
+    """A vehicle reports on its attempt, on the one before, or on one that does not exist yet."""
+
+    vehicle: int
+    said: Said
+    attempt: int
+    channel: Channel
+
+
+SAID = st.builds(
+    Said,
+    execution=st.sampled_from(
+        ["closed", "closed", "closed", "proceeding", "rejected", "download", "canceled"]
+    ),
+    finished=st.sampled_from(["success", "failure", "none"]),
+    details=st.sampled_from([(), ("Skipped Update.",), ("rolled back",)]),
+)
+TELLS = st.builds(
+    Tell,
+    vehicle=st.integers(0, VEHICLES - 1),
+    said=SAID,
+    attempt=st.sampled_from([0, 0, 0, 0, -1, 1]),
+    channel=st.sampled_from(["deployment", "deployment", "deployment", "cancel"]),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.just("admit"),
+        st.just("begin"),
+        st.sampled_from(["shut", "open", "cancel", "silence", "stall", "due"]),
+        st.lists(TELLS, min_size=1, max_size=4),
+    ),
+    max_size=25,
+)
+
+
+class Run:
+    """One campaign over three vehicles, brought back to its first rows for each example."""
+
+    def __init__(self, fleet: Fleet, gateway: Gateway) -> None:
+        self.fleet, self.gateway = fleet, gateway
+        self.ids = fleet.add(cars(VEHICLES))
+        self.campaign = fleet.launch(guards=[{"limit": "0.99"}])
+        self.seq = 1
+
+    def reset(self) -> None:
+        self.known: list[Report] = []
+        self.fleet.run("DELETE FROM report")
+        self.fleet.run("DELETE FROM software_change")
+        self.fleet.run("UPDATE campaign SET gate_open = true, breach = NULL, shut_at = NULL")
+        self.fleet.run(
+            "UPDATE assignment SET state = 'pending', attempt = 0, fetched_at = NULL, heard_at = NULL, "
+            "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false"
+        )
+
+    def rows(self) -> dict[int, tuple[Target, int, bool]]:
+        return {row[0]: (Target(row[1]), row[2], row[3]) for row in self.fleet.rows(_ROWS)}
+
+    async def step(self, step: Any) -> None:
+        if step == "admit":
+            await self.gateway.admit(*self.ids)
+        elif step == "begin":
+            for vehicle, (_, attempt, _) in self.rows().items():
+                await self.gateway.begin(vehicle, action_id(self.campaign, max(attempt, 1)))
+        elif step == "shut":
+            self.seq += 1
+            self.fleet.shut(self.campaign, self.seq)
+        elif step == "open":
+            self.seq += 1
+            self.fleet.open(self.campaign, self.seq, new_window=True)
+        elif step == "cancel":
+            self.fleet.run("UPDATE assignment SET cancel_wanted = true WHERE state = 'downloading'")
+        elif step == "due":
+            self.fleet.run(
+                "UPDATE assignment SET not_before = clock_timestamp() WHERE not_before IS NOT NULL"
+            )
+        else:
+            start, end = ("installing", "silent") if step == "silence" else ("downloading", "pending")
+            self.fleet.run("UPDATE assignment SET state = :e WHERE state = :s", e=end, s=start)
+
+    async def tell(self, group: list[Tell]) -> None:
+        """Report one by one and look at what each changed; then all again, which changes nothing more."""
+        sent = []
+        for tell in group:
+            vehicle = self.ids[tell.vehicle]
+            before = self.rows()
+            state, attempt, fetched = before[vehicle]
+            said = Report(
+                vehicle, action_id(self.campaign, max(1, attempt + tell.attempt)), tell.channel, tell.said
+            )
+            delivering = self.fleet.gate_open(self.campaign)
+            [effect] = await self.gateway.record(said)
+            sent.append(said)
+            now = self.rows()
+            assert {v: row for v, row in now.items() if v != vehicle} == {
+                v: row for v, row in before.items() if v != vehicle
+            }
+            new = now[vehicle][0]
+            assert now[vehicle][1:] == (attempt, fetched)
+            if max(1, attempt + tell.attempt) != attempt:
+                assert (effect, new) == (
+                    Effect.UNKNOWN if max(1, attempt + tell.attempt) > attempt else Effect.OVER,
+                    state,
+                )
+            elif tell.channel == "cancel":
+                assert new in (state, Target.CANCELLED)
+            elif state is Target.OFFERED and not delivering:
+                assert (effect, new) == (Effect.OVER, Target.PENDING)
+            else:
+                assert new is after(state, meaning(tell.said, fetched=fetched))
+            if state in TERMINAL and state not in (Target.SILENT, Target.EXPIRED):
+                assert new is state
+            if new is Target.SUCCEEDED:
+                assert fetched
+        settled = self.rows()
+        self.known += [it for it in sent * 2 if split(it.action)[1] <= settled[it.vehicle_id][1]]
+        await self.gateway.record(*sent)
+        assert self.rows() == settled
+
+
+@pytest.fixture
+def run(fleet: Fleet, gateway: Gateway) -> Run:
+    return Run(fleet, gateway)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=STEPS)
+async def test_no_report_moves_a_state_where_the_table_does_not_say(steps: list[Any], run: Run) -> None:
+    run.reset()
+    for step in steps:
+        if isinstance(step, list):
+            await run.tell(step)
+        else:
+            await run.step(step)
+        run.fleet.assert_tally()
+    logged = run.fleet.rows(_LOG)
+    assert logged == [
+        (
+            it.vehicle_id,
+            split(it.action)[1],
+            it.channel,
+            it.said.execution,
+            it.said.finished,
+            list(it.said.details),
+        )
+        for it in run.known
+    ]
+    gate = run.fleet.rows("SELECT gate_open, breach IS NULL FROM campaign")
+    assert gate != [(True, False)]
