@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -26,12 +26,16 @@ from runtime.logging import configure_logging
 from runtime.search_attributes import ensure_search_attributes
 from runtime.settings import Settings, load_settings
 from runtime.temporal import connect
+from store.connect import engine
 from workflows import search
 from workflows.campaign import CampaignWorkflow
 
-#: Activities at once, and connections for them. A campaign under supervision holds a slot for the few
-#: milliseconds of its tick, so this serves many more campaigns than its number.
-SLOTS = 20
+#: Activities at once. A campaign under supervision holds a slot for the few milliseconds of its tick; what
+#: waits for others, such as a slow notification channel, must leave slots for the gates.
+SLOTS = 100
+
+#: Connections kept; as many again are made under load.
+CONNECTIONS = 10
 
 #: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
 GRACE = timedelta(seconds=12)
@@ -44,15 +48,15 @@ log = structlog.get_logger()
 
 
 def build_engine(url: str) -> Engine:
-    """The engine of a worker: a connection for each slot, each checked before use."""
-    return create_engine(url, pool_size=SLOTS, max_overflow=2, pool_pre_ping=True)
+    """The connections of a worker."""
+    return engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS)
 
 
-def build_worker(client: Client, engine: Engine, settings: Settings, threads: ThreadPoolExecutor) -> Worker:
+def build_worker(client: Client, database: Engine, settings: Settings, threads: ThreadPoolExecutor) -> Worker:
     """A worker with all workflows and activities, not yet running."""
-    targeting = Targeting(engine)
-    delivery = Delivery(engine, settings.lease)
-    supervision = Supervision(engine, settings.lease, settings.tick)
+    targeting = Targeting(database)
+    delivery = Delivery(database, settings.lease)
+    supervision = Supervision(database, settings.lease, settings.tick)
     notification = Notification(settings.notify_urls)
     return Worker(
         client,
@@ -87,15 +91,15 @@ async def run(settings: Settings) -> None:
         check_schema(url)
         client = await connect(settings)
         await ensure_search_attributes(client, search.REGISTERED)
-        engine = build_engine(url)
+        database = build_engine(url)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with build_worker(client, engine, settings, threads):
+        async with build_worker(client, database, settings, threads):
             log.info("worker is up", namespace=client.namespace, task_queue=settings.task_queue)
             await stop.wait()
             log.info("worker is stopping")
-        engine.dispose()
+        database.dispose()
 
 
 def main() -> int:

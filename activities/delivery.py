@@ -56,7 +56,12 @@ class Delivery:
 
     @activity.defn
     def finish(self, order: GateOrder) -> Ending:
-        """Shut the gate for good; who was not reached ends as expired."""
+        """Shut the gate for good; who was not reached ends as expired.
+
+        Two transactions: the gate must not wait for the rows, nor open again when they are rolled back.
+        """
+        with transaction(self._engine, _LONGEST) as connection:
+            gate.shut_gate(connection, order.campaign_id, order.seq, order.state)
         with transaction(self._engine, _LONGEST_ENDING) as connection:
             final = gate.finish(
                 connection, order.campaign_id, order.seq, order.state, cancel_started=order.cancel_started

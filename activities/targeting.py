@@ -1,8 +1,11 @@
 """The door and the selection."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, ProgrammingError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -29,11 +32,8 @@ class Targeting:
     def register(self, order: Registration) -> Registered:
         """Check a definition against fleet and packages and store it."""
         definition = Definition.model_validate(order.definition)
-        with beating(), transaction(self._engine, _LONGEST) as connection:
-            try:
-                found = campaigns.register(connection, definition, order.workflow_id, order.first_run_id)
-            except Refused as error:
-                raise ApplicationError(str(error), type=REFUSED, non_retryable=True) from None
+        with _refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
+            found = campaigns.register(connection, definition, order.workflow_id, order.first_run_id)
         return Registered(
             campaign_id=found.campaign_id,
             package=found.package.name,
@@ -44,8 +44,21 @@ class Targeting:
     @activity.defn
     def select_targets(self, campaign_id: int) -> Selection:
         """Freeze targets, phases and the facts they were decided on."""
-        with beating(), transaction(self._engine, _LONGEST) as connection:
-            try:
-                return Selection(sizes=campaigns.select_targets(connection, campaign_id))
-            except Refused as error:
-                raise ApplicationError(str(error), type=REFUSED, non_retryable=True) from None
+        with _refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
+            return Selection(sizes=campaigns.select_targets(connection, campaign_id))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What only a person can mend is never tried again; the database's own text stays out of history."""
+    try:
+        yield
+    except Refused as error:
+        raise ApplicationError(str(error), type=REFUSED, non_retryable=True) from None
+    except (DataError, ProgrammingError) as error:
+        kind = type(error.orig).__name__
+        raise ApplicationError(
+            f"definition refused: the database cannot take one of its values ({kind})",
+            type=REFUSED,
+            non_retryable=True,
+        ) from None

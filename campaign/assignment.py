@@ -26,6 +26,7 @@ class Target(StrEnum):
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
     SILENT = "silent"
+    NOT_APPLICABLE = "not_applicable"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 
@@ -41,7 +42,7 @@ FAILURES = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT})
 #: Has an outcome; the denominator of the failure rate.
 ATTEMPTS = FAILURES | {Target.SUCCEEDED}
 #: Is over.
-TERMINAL = ATTEMPTS | {Target.CANCELLED, Target.EXPIRED}
+TERMINAL = ATTEMPTS | {Target.NOT_APPLICABLE, Target.CANCELLED, Target.EXPIRED}
 
 
 class Happening(StrEnum):
@@ -60,6 +61,7 @@ class Happening(StrEnum):
     FALL_SILENT = "fall_silent"
     STALL = "stall"
     EXPIRE = "expire"
+    OUTDATE = "outdate"
     NOTE = "note"
 
 
@@ -72,10 +74,11 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
     ways = {(state, event): end for state in STARTED for event, end in outcomes.items()}
     # A failure before the first sign of a start is still this attempt's outcome.
     ways |= {(Target.OFFERED, event): outcomes[event] for event in (Happening.FAIL, Happening.ROLL_BACK)}
-    # The truth may come late: such a report corrects what time had concluded.
-    ways |= {
-        (state, event): end for state in (Target.SILENT, Target.EXPIRED) for event, end in outcomes.items()
-    }
+    # The truth may come late: such a report corrects what time had concluded, and tells the outcome of an
+    # attempt that had gone quiet or was deferred (store/reports.py asks that it had begun).
+    late = (Target.SILENT, Target.EXPIRED, *OPEN)
+    ways |= {(state, event): end for state in late for event, end in outcomes.items()}
+    ways |= {(state, Happening.OUTDATE): Target.NOT_APPLICABLE for state in OPEN}
     ways |= {(state, Happening.ADMIT): Target.OFFERED for state in OPEN}
     ways |= {(state, Happening.DEFER): Target.DEFERRED for state in IN_FLIGHT}
     ways |= {(state, Happening.CANCEL): Target.CANCELLED for state in IN_FLIGHT}

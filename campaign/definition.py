@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from campaign.criteria import Criteria, Criterion
 from campaign.guards import Guard
+from campaign.journal import storable
 from campaign.model import Frozen
 from campaign.package import Package
 from campaign.phase import Limits, Phase, distinct, number_and_name
@@ -148,6 +150,8 @@ def parse(raw: Any, now: datetime) -> Definition:
     Raises:
         Refused: with every problem found, each naming field, value and cure.
     """
+    if unstorable := list(_unstorable(raw, "definition")):
+        raise Refused(unstorable)
     if not isinstance(raw, dict):
         raise Refused(
             [Problem("definition", type(raw).__name__, "give one mapping: name, package, phases, …")]
@@ -158,6 +162,16 @@ def parse(raw: Any, now: datetime) -> Definition:
         raise Refused(explain(error, Definition)) from error
     refuse_past_start(definition, now)
     return definition
+
+
+def _unstorable(value: Any, field: str) -> Iterator[Problem]:
+    """Texts that no database and no UTF-8 file can hold."""
+    if isinstance(value, str) and storable(value) != value:
+        yield Problem(field, ascii(value[:40]), "holds a NUL or half a surrogate pair; write plain text")
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from _unstorable(key, field)
+        yield from _unstorable(part, f"{field}.{key}".removeprefix("definition."))
 
 
 def _expand_rings(raw: dict[str, Any]) -> dict[str, Any]:

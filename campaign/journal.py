@@ -1,8 +1,19 @@
 """A line of the journal."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from campaign.model import Message
+
+
+def storable(text: str) -> str:
+    """The text without what no database stores (NUL, lone surrogates): a bad reason must not stop a stop."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "?")
+
+
+Text = Annotated[str, BeforeValidator(storable)]
 
 
 class Line(Message):
@@ -10,6 +21,6 @@ class Line(Message):
 
     key: str
     at: datetime
-    actor: str
+    actor: Text
     event: str
-    text: str
+    text: Text

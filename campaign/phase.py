@@ -33,7 +33,9 @@ class Limits(Frozen):
     in_flight: int = Field(
         default=1_000, ge=1, le=MOST_VEHICLES, description="offered, downloading or installing at once"
     )
-    per_minute: int | None = Field(default=None, ge=1, description="admissions per minute; none: no rate")
+    per_minute: int | None = Field(
+        default=None, ge=1, le=MOST_VEHICLES, description="admissions per minute; none: no rate"
+    )
     offer_timeout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0), le=LONGEST)
     silent_after: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), le=LONGEST)
 

@@ -17,10 +17,12 @@ from typing import Annotated, Any
 
 import orjson
 import psycopg
+import sqlalchemy.exc
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from temporalio.service import RPCError
 
 from campaign.problems import Refused
 from runtime.errors import RuntimeFault, SettingsError
@@ -43,8 +45,11 @@ def one_line_errors() -> Iterator[None]:
     except (RuntimeFault, Refused, OSError) as error:
         print_error(str(error))
         raise typer.Exit(_exit_code(error)) from None
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
         print_error(f"the database went away: {error}; run the command again, it continues safely")
+        raise typer.Exit(OUT_OF_REACH) from None
+    except RPCError as error:
+        print_error(f"Temporal did not answer: {error.message}; run the command again")
         raise typer.Exit(OUT_OF_REACH) from None
     except KeyboardInterrupt:
         print_error("interrupted; what was committed stays, and the same command continues safely")

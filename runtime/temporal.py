@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from runtime.converter import data_converter
 from runtime.errors import AccessDenied, NamespaceMissing, ServerMissing, Unreachable
 from runtime.settings import Settings
 
@@ -32,7 +32,7 @@ async def connect(settings: Settings, **options: Any) -> Client:
     target = _configured() | options
     address = str(target.setdefault("target_host", DEFAULT_ADDRESS))
     namespace = str(target.setdefault("namespace", DEFAULT_NAMESPACE))
-    target.setdefault("data_converter", pydantic_data_converter)
+    target.setdefault("data_converter", data_converter)
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             client = await Client.connect(**target)

@@ -2,8 +2,8 @@
 
 Rules, in order: an offer needs an open gate and a valid lease; a vehicle holds one offer at a time; higher
 priority goes first, then the older campaign; a phase never admits more than its allowance, and a campaign
-never has more in flight than its cap. The campaign's lock makes the rules hold against every other admission,
-report and gate write (docs/adr/0003).
+never has more in flight than its cap; a vehicle that has changed since it was selected gets nothing. The
+campaign's lock makes the rules hold against every other admission, report and gate write (docs/adr/0003).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id, split
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL, STALE_SQL
+from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL, OUTDATED_SQL, STALE_SQL
 
 _CAMPAIGNS_OF = f"""
 SELECT DISTINCT campaign_id FROM assignment
@@ -27,6 +27,15 @@ UPDATE assignment AS a SET state = CASE
     finished_at = CASE WHEN a.state = 'installing' OR c.finished_at IS NOT NULL THEN clock_timestamp() END
 FROM campaign AS c
 WHERE c.id = a.campaign_id AND a.vehicle_id = ANY(%s) AND a.state IN ({IN_FLIGHT_SQL}) AND {STALE_SQL}
+"""
+
+#: A vehicle is never offered what was decided on another state of it.
+_END_OUTDATED = f"""
+UPDATE assignment AS a SET state = 'not_applicable', finished_at = clock_timestamp(),
+    message = 'the vehicle has changed since it was selected'
+FROM campaign AS c JOIN phase AS p ON p.campaign_id = c.id
+WHERE c.id = a.campaign_id AND p.number = a.phase AND a.vehicle_id = ANY(%s) AND a.state IN ({OPEN_SQL})
+  AND {DELIVERING_SQL} AND p.allowance > 0 AND {OUTDATED_SQL}
 """
 
 #: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt.
@@ -100,6 +109,7 @@ async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict
         return {}
     await connection.execute(LOCK_SQL, [campaigns])
     await connection.execute(_END_STALE, [vehicles])
+    await connection.execute(_END_OUTDATED, [vehicles])
     cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns})
     return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in await cursor.fetchall()}
 

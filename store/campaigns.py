@@ -224,11 +224,16 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         Refused: a phase is empty now; nothing was frozen.
     """
     row = connection.execute(
-        select(col(CampaignRow.definition), col(CampaignRow.package), col(CampaignRow.selected_at))
+        select(
+            col(CampaignRow.definition),
+            col(CampaignRow.package),
+            col(CampaignRow.selected_at),
+            col(CampaignRow.finished_at),
+        )
         .where(col(CampaignRow.id) == campaign_id)
         .with_for_update()
     ).one()
-    if row.selected_at is not None:
+    if row.selected_at is not None or row.finished_at is not None:
         return _sizes(connection, campaign_id)
     definition = Definition.model_validate(row.definition)
     _freeze(connection, campaign_id, definition, Package.model_validate(row.package))

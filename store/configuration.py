@@ -19,7 +19,7 @@ async def put_config(
 ) -> None:
     """Store attributes a vehicle reported; in a merge, null removes a key."""
     await connection.execute(
-        f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = now(), config_wanted = false "
+        f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = clock_timestamp(), config_wanted = false "
         "WHERE id = %s",
         (Jsonb(data), vehicle_id),
     )

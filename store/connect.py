@@ -25,6 +25,10 @@ def connect(url: str) -> Connection:
     return psycopg.connect(conninfo(url), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
 
 
-def engine(url: str) -> Engine:
-    """A SQLAlchemy engine; it checks a pooled connection before use, as a server may have restarted."""
-    return create_engine(url, pool_pre_ping=True)
+def engine(url: str, **options: Any) -> Engine:
+    """A SQLAlchemy engine; it checks a pooled connection before use, as a server may have restarted.
+
+    A server that vanishes is noticed in seconds, and errors carry no values: those could be VINs.
+    """
+    patience = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "tcp_user_timeout": 10_000}
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=patience, **options)

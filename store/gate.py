@@ -15,7 +15,7 @@ from store.words import LOCK_SQL, OPEN_SQL
 _OPEN_GATE = """
 UPDATE campaign SET gate_open = true, gate_seq = %(seq)s, state = %(state)s,
        lease_until = clock_timestamp() + %(lease)s, shut_at = NULL
-WHERE id = %(id)s AND gate_seq < %(seq)s
+WHERE id = %(id)s AND gate_seq < %(seq)s AND finished_at IS NULL AND (breach IS NULL OR %(new_window)s)
 """
 
 #: A pause stops every clock of the phases: the deadline moves on, and the rate counts from here.
@@ -26,7 +26,7 @@ SET released_at = p.released_at + (clock_timestamp() - c.shut_at), pace_since = 
                           AND t.phase = p.number AND t.state NOT IN ({OPEN_SQL})), 0)
 FROM campaign AS c
 WHERE c.id = p.campaign_id AND c.id = %(id)s AND c.gate_seq < %(seq)s
-  AND c.shut_at IS NOT NULL AND p.released_at IS NOT NULL
+  AND c.shut_at IS NOT NULL AND p.released_at IS NOT NULL AND (c.breach IS NULL OR %(new_window)s)
 """
 
 _RESTART_DEADLINES = """
@@ -89,14 +89,15 @@ def open_gate(
     new_window: bool,
     new_deadline: bool = False,
 ) -> None:
-    """Let vehicles be admitted until the lease runs out.
+    """Let vehicles be admitted until the lease runs out; a gate that a breach has closed opens only to a new
+    evidence window, so that a phase which begins just then does not open it.
 
     Args:
         new_window: whether a new evidence window begins.
         new_deadline: whether the phases released so far get their full time once more.
     """
     _lock(connection, campaign_id)
-    key = {"id": campaign_id, "seq": seq, "state": state.value, "lease": lease}
+    key = {"id": campaign_id, "seq": seq, "state": state.value, "lease": lease, "new_window": new_window}
     connection.exec_driver_sql(_SHIFT_CLOCKS, key)
     opened = connection.exec_driver_sql(_OPEN_GATE, key).rowcount
     if opened and new_deadline:

@@ -6,12 +6,27 @@ from typing import Any, Self
 from campaign.assignment import Tally
 from campaign.guards import Breach, Counts, Guard, Status, Verdict, evaluate, worst
 from campaign.model import Message
+from store.words import FAILURES_SQL
 
 #: Phases by two arrays of campaign ids and phase numbers.
 GUARDED_SQL = """
 SELECT campaign_id, number, name, guards, window_attempts, window_failures FROM phase
 WHERE (campaign_id, number) IN (SELECT * FROM unnest(%s::int[], %s::int[]))
 ORDER BY campaign_id, number
+"""
+
+#: A failure that was acknowledged at a resume and is corrected since must not make room for a new one.
+SHRINK_WINDOWS_SQL = f"""
+UPDATE phase AS p SET window_failures = f.failures
+FROM (
+    SELECT q.campaign_id, q.number, coalesce(sum(t.vehicles), 0) AS failures
+    FROM phase AS q
+    LEFT JOIN tally AS t
+        ON t.campaign_id = q.campaign_id AND t.phase = q.number AND t.state IN ({FAILURES_SQL})
+    WHERE q.campaign_id = ANY(%s) AND q.window_failures > 0
+    GROUP BY q.campaign_id, q.number
+) AS f
+WHERE p.campaign_id = f.campaign_id AND p.number = f.number AND f.failures < p.window_failures
 """
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from campaign.action import action_id
+from campaign.action import MAX_ATTEMPT, action_id
 from campaign.assignment import Target
 from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL
 
 _STANDINGS = f"""
-SELECT v.id, v.vin, v.token_hash, v.config_wanted,
+SELECT v.id, v.vin, v.token_hash,
+       v.config_wanted OR EXISTS (
+           SELECT FROM software_change AS s
+           WHERE s.vehicle_id = v.id AND s.source = 'campaign'
+             AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.delivering, false),
        coalesce(live.stale, true)
@@ -18,7 +22,7 @@ SELECT v.id, v.vin, v.token_hash, v.config_wanted,
            SELECT FROM assignment AS a
            JOIN campaign AS c ON c.id = a.campaign_id
            JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
-           WHERE a.vehicle_id = v.id AND a.state IN ({OPEN_SQL})
+           WHERE a.vehicle_id = v.id AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
              AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
              AND {DELIVERING_SQL} AND p.allowance > 0)
 FROM vehicle AS v

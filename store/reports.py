@@ -16,9 +16,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from campaign.action import split
-from campaign.assignment import TERMINAL, Happening, Said, Target, after, meaning
+from campaign.assignment import OPEN, TERMINAL, Happening, Said, Target, after, meaning
 from campaign.pace import defer_back_off
-from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
+from store.guarded import CLOSE_SQL, GUARDED_SQL, SHRINK_WINDOWS_SQL, Guarded
 from store.tallies import TALLIES_SQL, by_phase
 from store.words import DELIVERING_SQL, LOCK_SQL
 
@@ -72,18 +72,29 @@ SELECT r.* FROM jsonb_to_recordset(%s) AS r (
     finished text, code int, details text[], effect text)
 """
 
-#: A success changes what the vehicle is known to run, keeps its history, and asks it to say so itself.
+#: ECU rows are locked in one order, here and in the fleet's import, so that neither waits for the other.
+_LOCK_ECUS = """
+SELECT FROM ecu WHERE vehicle_id = ANY(%s) ORDER BY vehicle_id, name FOR NO KEY UPDATE
+"""
+
+#: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
+#: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
+#: may hold it for long, and this transaction holds the campaign.
 _INSTALLED = """
 WITH done AS (
     SELECT d.vehicle_id, d.campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
     FROM jsonb_to_recordset(%s) AS d (vehicle_id int, campaign_id int)
-    JOIN campaign AS c ON c.id = d.campaign_id, jsonb_array_elements(c.package -> 'modules') AS m
+    JOIN campaign AS c ON c.id = d.campaign_id
+    JOIN assignment AS a ON a.vehicle_id = d.vehicle_id AND a.campaign_id = d.campaign_id
+    CROSS JOIN jsonb_array_elements(c.package -> 'modules') AS m
+    WHERE NOT EXISTS (
+        SELECT FROM software_change AS s
+        WHERE s.vehicle_id = d.vehicle_id AND s.ecu = m ->> 'ecu' AND s.at > a.offered_at)
 ), history AS (
-    INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, campaign_id, source)
-    SELECT done.vehicle_id, done.ecu, e.sw_version, done.version, done.campaign_id, 'campaign'
+    INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, campaign_id, source, at)
+    SELECT done.vehicle_id, done.ecu, e.sw_version, done.version, done.campaign_id, 'campaign',
+           clock_timestamp()
     FROM done JOIN ecu AS e ON e.vehicle_id = done.vehicle_id AND e.name = done.ecu
-), asked AS (
-    UPDATE vehicle SET config_wanted = true WHERE id IN (SELECT vehicle_id FROM done)
 )
 UPDATE ecu SET sw_version = done.version
 FROM done WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu
@@ -139,8 +150,9 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
     event = meaning(report.said, fetched=row["fetched"])
-    new = after(state, event)
-    if new is state and (state in TERMINAL or state in (Target.PENDING, Target.DEFERRED)):
+    # What was withdrawn before it began has no outcome; what had begun has one, however late it is told.
+    new = after(state, event) if row["fetched"] or state not in OPEN else state
+    if new is state and (state in TERMINAL or state in OPEN):
         # A closing report whose answer was lost is sent again and deserves the same answer.
         repeated = _outcome(event) == state.value
         return (Effect.RECORDED, "repeated") if repeated else (Effect.OVER, "late")
@@ -219,6 +231,7 @@ async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]])
         if row["state"] == Target.SUCCEEDED
     ]
     if installed:
+        await connection.execute(_LOCK_ECUS, [[row["vehicle_id"] for row in installed]])
         await connection.execute(_INSTALLED, [Jsonb(installed)])
     phases = sorted({(row["campaign_id"], row["phase"]) for row in ended})
     if phases:
@@ -226,7 +239,9 @@ async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]])
 
 
 async def _close_breached(connection: AsyncConnection, phases: Sequence[tuple[int, int]]) -> None:
-    found = await connection.execute(TALLIES_SQL, [sorted({campaign for campaign, _ in phases})])
+    campaigns = sorted({campaign for campaign, _ in phases})
+    await connection.execute(SHRINK_WINDOWS_SQL, [campaigns])
+    found = await connection.execute(TALLIES_SQL, [campaigns])
     tallies = by_phase(await found.fetchall())
     found = await connection.execute(GUARDED_SQL, ([c for c, _ in phases], [p for _, p in phases]))
     for guarded in map(Guarded.from_row, await found.fetchall()):

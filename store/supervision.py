@@ -13,7 +13,7 @@ from campaign.pace import allowance
 from campaign.phase import Limits
 from campaign.supervision import Mode, Observation, PhaseView, Watch
 from store.gate import tally
-from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
+from store.guarded import CLOSE_SQL, GUARDED_SQL, SHRINK_WINDOWS_SQL, Guarded
 from store.words import LOCK_SQL
 
 _CAMPAIGN = """
@@ -101,6 +101,7 @@ def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any) -> N
 def _judge(
     connection: Connection, campaign_id: int, phases: Any
 ) -> tuple[tuple[PhaseView, ...], Breach | None]:
+    connection.exec_driver_sql(SHRINK_WINDOWS_SQL, ([campaign_id],))
     tallies = tally(connection, campaign_id)
     numbers = [phase.number for phase in phases]
     rows = connection.exec_driver_sql(GUARDED_SQL, ([campaign_id] * len(numbers), numbers)).fetchall()

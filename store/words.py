@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from campaign.assignment import FAILURES, IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
+from campaign.assignment import FAILURES, IN_FLIGHT, OPEN, STARTED, Target
 
 
 def sql_list(states: Iterable[Target]) -> str:
@@ -13,7 +13,6 @@ def sql_list(states: Iterable[Target]) -> str:
 OPEN_SQL = sql_list(OPEN)
 IN_FLIGHT_SQL = sql_list(IN_FLIGHT)
 STARTED_SQL = sql_list(STARTED)
-TERMINAL_SQL = sql_list(TERMINAL)
 FAILURES_SQL = sql_list(FAILURES)
 
 #: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
@@ -24,6 +23,16 @@ DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"
 STALE_SQL = f"""(NOT {DELIVERING_SQL} AND (a.state = 'offered' OR a.heard_at < clock_timestamp() - (
     SELECT (p.limits ->> 'silent_after')::interval FROM phase AS p
     WHERE p.campaign_id = a.campaign_id AND p.number = a.phase)))"""
+
+#: Whether an assignment ``a`` was decided on facts that hold no more: an ECU was replaced, or its software
+#: changed since, by another campaign or in a workshop.
+OUTDATED_SQL = """EXISTS (
+    SELECT FROM configuration AS f
+    CROSS JOIN jsonb_each(f.ecus) AS fact
+    LEFT JOIN ecu AS e ON e.name = fact.key AND e.vehicle_id = a.vehicle_id
+    WHERE f.id = a.configuration_id
+      AND (e.hw_id IS DISTINCT FROM fact.value ->> 'hw_id'
+           OR e.sw_version IS DISTINCT FROM fact.value ->> 'sw_version'))"""
 
 #: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"

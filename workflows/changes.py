@@ -6,14 +6,15 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from campaign.model import Frozen
+from campaign.phase import MOST_VEHICLES
 from campaign.problems import explain
 
 
 class LimitsOrder(Frozen):
     """What should change, from the present phase on; what is absent stays."""
 
-    in_flight: int | None = Field(default=None, ge=1)
-    per_minute: int | None = Field(default=None, ge=1)
+    in_flight: int | None = Field(default=None, ge=1, le=MOST_VEHICLES)
+    per_minute: int | None = Field(default=None, ge=1, le=MOST_VEHICLES)
     failure_limit: Decimal | None = Field(default=None, ge=0, lt=1)
     by: str = "operator"
     reason: str = ""

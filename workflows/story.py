@@ -30,6 +30,7 @@ class Story(BaseModel):
     promote: Order | None = None
     seq: int = 0
     resumed: bool = False
+    overdue: bool = False
     order: Order | None = None
     why: str = ""
     breach: Breach | None = None
@@ -42,10 +43,13 @@ class Story(BaseModel):
     lines: int = 0
     phase_began_at: datetime | None = None
 
-    def note(self, at: datetime, actor: str, event: str, text: str) -> None:
-        """Write a line: shown at once, journaled with the next write to the database."""
+    def note(self, run_id: str, at: datetime, actor: str, event: str, text: str) -> None:
+        """Write a line: shown at once, journaled with the next write to the database.
+
+        The run is part of its key: a workflow that was reset counts its lines anew.
+        """
         self.lines += 1
-        line = Line(key=f"{self.lines:06}", at=at, actor=actor, event=event, text=text)
+        line = Line(key=f"{run_id}/{self.lines:06}", at=at, actor=actor, event=event, text=text)
         self.notes = [*self.notes, line][-NOTES:]
         self.unwritten = [*self.unwritten, line]
 

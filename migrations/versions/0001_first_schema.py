@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Integer(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('pending', 'offered', 'downloading', 'installing', 'deferred', 'succeeded', 'failed', 'rolled_back', 'silent', 'cancelled', 'expired')",
+            "state IN ('pending', 'offered', 'downloading', 'installing', 'deferred', 'succeeded', 'failed', 'rolled_back', 'silent', 'not_applicable', 'cancelled', 'expired')",
             name="assignment_state",
         ),
         sa.PrimaryKeyConstraint("vehicle_id", "campaign_id"),

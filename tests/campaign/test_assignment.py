@@ -25,18 +25,19 @@ from campaign.assignment import (
 
 #: Rows: the state; columns: the events of the head. A dot: nothing changes.
 TABLE = """
-state       admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   cancel    fall_silent stall   expire  note
-pending     offered .        .           .           .          .        .         .      .           .         .           .       expired .
-deferred    offered .        .           .           .          .        .         .      .           .         .           .       expired .
-offered     .       pending  downloading downloading .          deferred .         failed rolled_back cancelled .           .       expired .
-downloading .       .        .           .           installing deferred succeeded failed rolled_back cancelled .           pending expired .
-installing  .       .        .           .           .          deferred succeeded failed rolled_back cancelled silent      .       .       .
-succeeded   .       .        .           .           .          .        .         .      .           .         .           .       .       .
-failed      .       .        .           .           .          .        .         .      .           .         .           .       .       .
-rolled_back .       .        .           .           .          .        .         .      .           .         .           .       .       .
-silent      .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .
-cancelled   .       .        .           .           .          .        .         .      .           .         .           .       .       .
-expired     .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .
+state          admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   cancel    fall_silent stall   expire  note outdate
+pending        offered .        .           .           .          .        succeeded failed rolled_back .         .           .       expired .    not_applicable
+deferred       offered .        .           .           .          .        succeeded failed rolled_back .         .           .       expired .    not_applicable
+offered        .       pending  downloading downloading .          deferred .         failed rolled_back cancelled .           .       expired .    .
+downloading    .       .        .           .           installing deferred succeeded failed rolled_back cancelled .           pending expired .    .
+installing     .       .        .           .           .          deferred succeeded failed rolled_back cancelled silent      .       .       .    .
+succeeded      .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
+failed         .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
+rolled_back    .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
+silent         .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .    .
+not_applicable .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
+cancelled      .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
+expired        .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .    .
 """  # noqa: E501
 _HEAD, *_ROWS = map(str.split, TABLE.strip().splitlines())
 WANTED = {

@@ -20,7 +20,7 @@ from campaign.order import lot
 from campaign.package import Package
 from campaign.supervision import Mode, Observation, Watch
 from campaign.vehicle import Vehicle
-from store import admission, gate, reports, supervision
+from store import admission, gate, polls, reports, supervision
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.packages import package as registered_package
@@ -261,6 +261,12 @@ class Gateway:
     ) -> Effect:
         [effect] = await self.record(report(vehicle, action, execution, finished, *details))
         return effect
+
+    async def wishes(self) -> dict[int, bool]:
+        """Of which vehicles the gateway wants to know their configuration, by vehicle id."""
+        found = await self.connection.execute("SELECT vin FROM vehicle")
+        standing = await polls.standings(self.connection, [row[0] for row in await found.fetchall()])
+        return {each.vehicle_id: each.config_wanted for each in standing.values()}
 
     async def start(self, vehicle: int) -> int:
         """Admitted, fetched, installing: the action."""

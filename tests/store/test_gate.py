@@ -109,7 +109,10 @@ def test_finishing_expires_what_is_open_and_leaves_what_began(fleet: Fleet) -> N
     assert final == {state: list(ends.values()).count(state) for state in set(ends.values())}
     assert fleet.rows(GATE) == [(False, 2, "Completed")]
     assert fleet.value("SELECT finished_at IS NOT NULL FROM campaign")
-    assert fleet.value("SELECT count(*) FROM assignment WHERE state = 'expired' AND finished_at IS NULL") == 1
+    ended = fleet.rows(
+        "SELECT vehicle_id FROM assignment WHERE state = 'expired' AND finished_at IS NOT NULL"
+    )
+    assert {vehicle for (vehicle,) in ended} == {v for v in ends if ends[v] == "expired" != before[v]}
 
 
 def test_a_campaign_that_has_shut_counts_each_phase_apart(fleet: Fleet) -> None:
@@ -167,3 +170,16 @@ def test_a_phase_not_released_before_a_pause_is_not_released_by_it(fleet: Fleet)
         "SELECT released_at IS NULL, pace_since IS NULL, pace_base FROM phase ORDER BY number"
     )
     assert released == [(False, False, 0), (True, True, 0)]
+
+
+async def test_a_gate_that_a_breach_has_closed_opens_only_to_a_new_evidence_window(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    campaign = fleet.launch()
+    action = await gateway.start(vehicle)
+    await gateway.say(vehicle, action, "closed", "failure")
+    fleet.open(campaign, 2)
+    assert not fleet.gate_open(campaign)
+    fleet.open(campaign, 3, new_window=True)
+    assert fleet.gate_open(campaign)

@@ -56,7 +56,7 @@ async def test_a_success_is_written_into_the_vehicle_its_history_and_its_wish_li
         (done, "GW", "2.0", "2.1", campaign, "campaign"),
         (done, "Radar", "1.3.0", "1.4.0", campaign, "campaign"),
     ]  # fmt: skip
-    assert fleet.rows("SELECT id, config_wanted FROM vehicle ORDER BY id") == [(done, True), (other, False)]
+    assert await gateway.wishes() == {done: True, other: False}
     await gateway.say(done, action, "closed", "success")  # its answer was lost
     assert fleet.value("SELECT count(*) FROM software_change") == 2
 

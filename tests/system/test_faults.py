@@ -152,3 +152,17 @@ async def _until_lapsed(garage: Garage, campaign_id: int) -> None:
 
 def _soon() -> str:
     return (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+
+
+async def test_an_abort_that_asks_to_cancel_stops_downloads_and_no_installation(
+    campaigns: Campaigns, garage: Garage
+) -> None:
+    vehicles = garage.build(30)
+    async with garage.drive(vehicles, pace=0.2) as fleet:
+        launched = await launch(campaigns, definition(vehicles, on_abort="cancel"))
+        await fleet.until(lambda: fleet.totals[Phase.DOWNLOADING] > 10)
+        ended = await campaigns.command(launched.workflow_id, "abort", "test", "")
+        await fleet.until(lambda: not fleet.totals[Phase.DOWNLOADING], timeout_seconds=60)
+        states = garage.states(ended.campaign_id)
+    assert states["cancelled"] > 5
+    assert states.keys() <= {"cancelled", "expired", "installing", "succeeded"}

@@ -32,7 +32,7 @@ async def dev(folder: Path, port: int) -> AsyncIterator[dict[str, str]]:
         sys.executable, "-u", "starter.py", *words, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    lines = []
+    lines: list[str] = []
     async with asyncio.timeout(60):
         while not (lines and lines[-1].startswith("Ctrl-C")):
             line = await process.stdout.readline()

@@ -117,11 +117,17 @@ async def test_a_gate_written_by_another_run_pauses_until_a_person_takes_over(
     assert orders[-1].seq > 1000
 
 
-async def test_a_gate_written_by_another_run_during_a_pause_is_overtaken_by_resume(stage: Stage) -> None:
+async def test_a_gate_opened_by_another_run_during_a_pause_is_shut_again(stage: Stage) -> None:
     campaign = await stage.in_state(State.PAUSED)
+
+    def open_it() -> None:
+        campaign.world.gate_open, campaign.world.gate_seq = True, 1000
+
     before = len(campaign.world.calls)
-    await campaign.world.happens(setattr, campaign.world, "gate_seq", 1000)
+    await campaign.world.happens(open_it)
     await campaign.world.until_watched(Mode.HOLDING, begun_after=before)
+    assert await campaign.stage() == "Paused"
+    assert not campaign.world.gate_open
     await campaign.signal("resume")
     await campaign.world.until(lambda: campaign.world.gate_open)
     assert campaign.world.gate_seq > 1000

@@ -62,9 +62,11 @@ CREATE TRIGGER updated_at_once AFTER UPDATE OF released_at ON phase
 
 
 async def test_a_history_has_no_vin_and_the_same_length_for_ten_vehicles_and_for_two_thousand(
-    temporal_env: WorkflowEnvironment, database: str
+    temporal_env: WorkflowEnvironment, database: str, request: pytest.FixtureRequest
 ) -> None:
     fleet, engine = Fleet(database), build_engine(database)
+    request.addfinalizer(engine.dispose)
+    request.addfinalizer(fleet.close)
     fleet.add(car(number, model="Small") for number in range(10))
     fleet.add(car(number, model="Large") for number in range(10, 2010))
     fleet.run(AT_ONCE)
@@ -82,7 +84,6 @@ async def test_a_history_has_no_vin_and_the_same_length_for_ten_vehicles_and_for
                 await handle.signal("approve")
                 assert await soon(handle.result()) == {"succeeded": size}
                 histories[model] = await handle.fetch_history()
-    engine.dispose()
     scheduled = {
         model: [
             event.activity_task_scheduled_event_attributes.activity_type.name
@@ -97,7 +98,6 @@ async def test_a_history_has_no_vin_and_the_same_length_for_ten_vehicles_and_for
     assert vins(large) == []
     assert fleet.value("SELECT count(*) FROM journal WHERE event = 'processed'") == 4
     assert fleet.value("SELECT bool_or(gate_open) FROM campaign") is False
-    fleet.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -139,7 +139,7 @@ async def test_a_long_history_begins_anew_with_a_phase_and_the_story_goes_on(imp
     assert [order.state for order in world.orders("open_gate")] == [State.ROLLING_OUT] * 3
     seqs = orders_of_the_gate(campaign)
     assert seqs == sorted(set(seqs))
-    assert [line.key for line in world.journal] == sorted({line.key for line in world.journal})
+    assert len({line.key for line in world.journal}) == len(world.journal)
     assert [line.event for line in world.journal if line.event == "phase"] == ["phase"] * 3
     status = await campaign.status()
     assert (status.state, status.phase) == ("Completed", 3)
@@ -174,13 +174,13 @@ async def test_a_history_does_not_begin_anew_while_people_are_being_told(impatie
     await world.happens(world.fail, 1, failed=1, of=10)
     await world.until_watched(Mode.HOLDING)
     await world.until_called("notify")
-    before = len(world.calls)
+    before, begun = len(world.calls), len(await runs(campaign))
     world.report(1, succeeded=10)
     await campaign.signal("resume")
     await world.until_watched(Mode.BAKING, begun_after=before)
     await campaign.signal("promote")
     await world.until_watched(Mode.BAKING, 2)
-    assert len(await runs(campaign)) == 1
+    assert len(await runs(campaign)) == begun
     await world.release("notify")
     await campaign.signal("promote")
     await campaign.result()

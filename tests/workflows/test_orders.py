@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import RawValue
 from temporalio.service import RPCError
 
 from campaign.lifecycle import Event, State, possible, why_not
@@ -116,6 +118,28 @@ async def test_a_misspelt_signal_is_noted_and_journaled(stage: Stage) -> None:
     assert [note.text for note in status.notes[-12:]] == lines
 
 
+#: What Temporal's SDK cannot read: it drops such a signal, with a line in the log, before our code runs.
+UNREADABLE = (
+    Payload(metadata={"encoding": b"json/plain"}, data=b"{brakes"),
+    Payload(metadata={"encoding": b"json/plain"}, data=b'"\\ud800"'),
+    Payload(metadata={"encoding": b"json/protobuf"}, data=b'{"by": "ann"}'),
+    Payload(metadata={"encoding": b"binary/encrypted"}, data=b"x"),
+    Payload(data=b'"x"'),
+)
+
+
+async def test_an_input_that_nobody_can_read_does_not_wedge_the_campaign(stage: Stage) -> None:
+    campaign = await stage.in_state(State.DRAFT)
+    for payload in UNREADABLE:
+        for name in ("approve", "pause", "paus"):
+            await campaign.signal(name, RawValue(payload))
+    assert await campaign.stage() == "Draft"
+    # The misspelt ones are never decoded, so these were noted.
+    await campaign.world.until(lambda: len(campaign.world.texts()) >= len(UNREADABLE))
+    await campaign.signal("abort")
+    await campaign.result()
+
+
 async def test_signals_before_the_door_are_obeyed_after_it(stage: Stage) -> None:
     campaign = await stage.start(definition(wait="PT24H"), working=False)
     await campaign.signal("approve")
@@ -204,6 +228,25 @@ async def test_abort_ends_a_campaign_from_every_state_with_the_gate_shut(stage: 
     assert (await soon(campaign.handle.describe())).status is WorkflowExecutionStatus.COMPLETED
     status = await campaign.status()
     assert (status.state, status.why, status.next) == ("Aborted", "aborted by ann: brakes", ())
+
+
+async def test_an_abort_does_not_wait_for_a_selection(stage: Stage) -> None:
+    campaign = await stage.in_state(State.SELECTING)
+    await campaign.signal("abort")
+    await campaign.result()
+    assert campaign.world.state is State.ABORTED
+
+
+@pytest.mark.parametrize(("on_abort", "cancel"), [("finish", False), ("cancel", True)])
+async def test_an_abort_asks_downloads_to_cancel_only_if_the_definition_says_so(
+    stage: Stage, on_abort: str, cancel: bool
+) -> None:
+    campaign = await stage.in_state(State.ROLLING_OUT, on_abort=on_abort)
+    await campaign.signal("pause")
+    await campaign.signal("abort")
+    await campaign.result()
+    assert [order.cancel_started for order in campaign.world.orders("finish")] == [cancel]
+    assert not any(order.cancel_started for order in campaign.world.orders("shut_gate"))
 
 
 async def test_an_abort_during_a_selection_that_is_refused_still_ends_the_campaign(stage: Stage) -> None:

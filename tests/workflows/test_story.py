@@ -160,6 +160,9 @@ async def test_nothing_known_at_the_deadline_pauses_instead_of_going_on(skipping
     assert status.state == "Paused"
     assert status.why == "paused: no vehicle of ring 1 has reported an outcome by its deadline"
     assert silent.notices[0].urgent
+    await campaign.signal("resume")
+    await silent.until_called("open_gate", 2)
+    assert [order.new_deadline for order in silent.orders("open_gate")] == [False, True]
 
 
 async def test_a_deadline_with_outcomes_goes_on_without_the_vehicles_that_never_came(skipping: Stage) -> None:

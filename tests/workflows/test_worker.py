@@ -38,8 +38,6 @@ async def test_the_worker_serves_the_workflow_and_every_activity_it_uses(
     assert served == used()
     assert config["workflows"] == [CampaignWorkflow]
     assert config["task_queue"] == "other"
-    # A slot without a connection would wait for one while its activity's time runs.
-    assert engine.pool.size() >= SLOTS  # type: ignore[attr-defined]
 
 
 def test_the_fake_world_of_these_tests_serves_the_same() -> None:
