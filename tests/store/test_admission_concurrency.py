@@ -106,13 +106,14 @@ COUNT_OFFERS = (
     "CREATE TRIGGER offer_made AFTER UPDATE ON assignment FOR EACH ROW "
     "WHEN (OLD.state <> 'offered' AND NEW.state = 'offered') EXECUTE FUNCTION count_offer()",
 )
+FORGET_OFFERS = ("DROP TABLE IF EXISTS offer_made", "DROP FUNCTION IF EXISTS count_offer CASCADE")
 
 
 async def test_after_a_pause_has_returned_no_admission_commits(fleet: Fleet) -> None:
     """The gate is shut again and again while eight gateways admit without a break."""
     ids = fleet.add(cars(600))
     campaign = fleet.launch(limits={"in_flight": 600})
-    for statement in COUNT_OFFERS:
+    for statement in (*FORGET_OFFERS, *COUNT_OFFERS):
         fleet.run(statement)
     withdrawn_in_time = 0
     async with AsyncExitStack() as stack:
@@ -131,6 +132,8 @@ async def test_after_a_pause_has_returned_no_admission_commits(fleet: Fleet) -> 
             fleet.open(campaign, seq + 1)
     assert withdrawn_in_time >= 250
     fleet.assert_tally()
+    for statement in FORGET_OFFERS:
+        fleet.run(statement)
 
 
 async def test_a_pause_counts_the_offers_it_waited_for(fleet: Fleet) -> None:
