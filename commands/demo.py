@@ -20,6 +20,7 @@ from commands.documents import read_definition
 from commands.local import ROOT, System, system
 from commands.output import AsJson, one_line_errors, print_json
 from commands.view import view
+from runtime.errors import EmbeddedServerFault
 from runtime.logging import configure_logging
 from runtime.processes import free_port, port_is_free
 from runtime.settings import Settings, load_settings
@@ -87,6 +88,8 @@ def demo(
 def _settings() -> Settings:
     """Everything of an earlier demo is removed; waits are short, so that there is something to see."""
     folder = load_settings().data_dir / "demo"
+    if _in_use(folder):
+        raise EmbeddedServerFault(f"another demo runs in {folder}; stop it, or set RINGMASTER_DATA_DIR")
     shutil.rmtree(folder, ignore_errors=True)
     return load_settings(
         data_dir=folder,
@@ -180,6 +183,16 @@ def _summary(status: Status) -> None:
     if status.breaches:
         console.print(f"paused by its guard {status.breaches} times")
     console.print(status.why)
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether a PostgreSQL works in the folder; its first line there is its process."""
+    try:
+        process = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(process, 0)
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
 
 
 def _port(usual: int) -> int:

@@ -80,7 +80,11 @@ def test_a_line_of_a_workflow_tells_its_run_as_fields(log: Log) -> None:
 
 
 @pytest.mark.parametrize("name", ["apprise", "uvicorn.access", "uvicorn.error"])
-def test_chatty_libraries_are_heard_only_when_something_is_wrong(log: Log, name: str) -> None:
+def test_chatty_libraries_are_heard_only_when_something_is_wrong(
+    log: Log, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A gateway started by another test in this process has switched its access log off for good.
+    monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     logging.getLogger(name).info("chatter")
     logging.getLogger(name).error("trouble")
     assert log.only()["event"] == "trouble"
