@@ -24,7 +24,7 @@ from commands.client import Launched
 from commands.client import campaigns as connected
 from commands.fleet import fleet
 from commands.packages import package
-from runtime.leaving import leave
+from runtime.leaving import leave, rest_before_exit
 from runtime.settings import load_settings
 
 __all__ = ["Campaign", "app", "launch", "standard_rings"]
@@ -55,6 +55,7 @@ def launch(campaign: Campaign) -> Launched:
             document = definition.model_dump(mode="json", by_alias=True, exclude_none=True)
             return await found.launch(document, definition)
 
+    rest_before_exit()
     launched = asyncio.run(work())
     print(f"{launched.workflow_id}: {launched.status.state}, {launched.status.why}\n{launched.url}")
     return launched
