@@ -164,7 +164,9 @@ async def record(names: list[str]) -> None:
                 print(f"{story.__name__}: {error.cause}")
             for number, history in enumerate(await runs(campaign), start=1):
                 path = FOLDER / f"{story.__name__}.{number}.json"
-                path.write_text(json.dumps(json.loads(history.to_json()), separators=(",", ":")) + "\n")
+                # A stack trace holds where this machine keeps the project, which is nobody's business.
+                text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
+                path.write_text(text.replace(f"{Path.cwd()}/", "") + "\n")
                 print(f"{path.name}: {len(history.events)} events")
             await stage.clear()
 
