@@ -33,8 +33,9 @@ from runtime.temporal import connect, ui_link
 from workflows.campaign import CampaignWorkflow
 from workflows.status import Status, describe, refreshed, summary
 
-#: A worker answers a query in milliseconds; when it has died another one is asked after a few seconds.
-PATIENCE = timedelta(seconds=10)
+#: A worker answers a query in milliseconds. One that died in the middle of a workflow task is given up by the
+#: server after ten seconds, and another one after that.
+PATIENCE = timedelta(seconds=15)
 
 #: A definition is checked against the whole fleet before it is let in.
 AT_THE_DOOR = timedelta(minutes=10)

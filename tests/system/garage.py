@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from campaign.definition import parse
-from commands.client import Campaigns, Launched
+from commands.client import Campaigns, Launched, NoAnswer
 from commands.local import System
 from runtime.embedded_temporal import temporal_program
 from runtime.settings import Settings
@@ -136,9 +136,11 @@ async def until(
     try:
         async with asyncio.timeout(seconds):
             while True:
-                last = await campaigns.status(name)
-                if condition(last):
-                    return last
+                # While a worker that was killed is given up, nobody answers; that is no failure of the test.
+                with suppress(NoAnswer):
+                    last = await campaigns.status(name)
+                    if condition(last):
+                        return last
                 await asyncio.sleep(0.1)  # the poll interval of a condition, not a wait for time to pass
     except TimeoutError:
         raise AssertionError(f"not within {seconds} s; the last status: {last}") from None
