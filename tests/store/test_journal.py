@@ -46,3 +46,11 @@ def test_keys_are_unique_in_their_campaign_only(fleet: Fleet) -> None:
     write(fleet, one, line("1", "a"))
     write(fleet, other, line("1", "b"))
     assert (read(fleet, one), read(fleet, other)) == ([line("1", "a")], [line("1", "b")])
+
+
+def test_a_reason_no_database_can_hold_is_written_all_the_same(fleet: Fleet) -> None:
+    """A line travels with the write that shuts the gate: a broken text must not hold that back."""
+    fleet.add(cars(2))
+    campaign = fleet.launch()
+    write(fleet, campaign, line("1", "a\0b \ud800"))
+    assert [each.text for each in read(fleet, campaign)] == ["a?b ?"]
