@@ -2,7 +2,8 @@
 
 Rules, in order: a terminal state moves only by a correcting report (a success or failure after ``silent`` or
 ``expired``); nothing moves backwards by a late or repeated report; a claim of success without an artifact
-fetched is no success; only an outcome that is known counts as an attempt.
+fetched is no success; only an outcome that is known counts as an attempt. The state a failure ends in is its
+class.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from campaign.guards import Counts
 from campaign.model import Message
 
 
@@ -26,9 +26,12 @@ class Target(StrEnum):
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
     SILENT = "silent"
+    CRITICAL = "critical"
+    DOWNLOAD_FAILED = "download_failed"
     NOT_APPLICABLE = "not_applicable"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    EXCLUDED = "excluded"
 
 
 #: Waiting for its offer; holds no slot.
@@ -37,12 +40,14 @@ OPEN = frozenset({Target.PENDING, Target.DEFERRED})
 IN_FLIGHT = frozenset({Target.OFFERED, Target.DOWNLOADING, Target.INSTALLING})
 #: Began: stopped only by the cancel handshake.
 STARTED = frozenset({Target.DOWNLOADING, Target.INSTALLING})
-#: Counted against the guard's limit.
-FAILURES = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT})
+#: Began to install and did not end well; the vehicle may be harmed.
+HARMED = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT, Target.CRITICAL})
+#: All that did not end well; a download that failed harms no vehicle.
+FAILURES = HARMED | {Target.DOWNLOAD_FAILED}
 #: Has an outcome; the denominator of the failure rate.
 ATTEMPTS = FAILURES | {Target.SUCCEEDED}
 #: Is over.
-TERMINAL = ATTEMPTS | {Target.NOT_APPLICABLE, Target.CANCELLED, Target.EXPIRED}
+TERMINAL = ATTEMPTS | {Target.NOT_APPLICABLE, Target.CANCELLED, Target.EXPIRED, Target.EXCLUDED}
 
 
 class Happening(StrEnum):
@@ -56,12 +61,15 @@ class Happening(StrEnum):
     DEFER = "defer"
     SUCCEED = "succeed"
     FAIL = "fail"
+    FAIL_DOWNLOAD = "fail_download"
     ROLL_BACK = "roll_back"
+    HARM = "harm"
     CANCEL = "cancel"
     FALL_SILENT = "fall_silent"
     STALL = "stall"
     EXPIRE = "expire"
     OUTDATE = "outdate"
+    EXCLUDE = "exclude"
     NOTE = "note"
 
 
@@ -70,14 +78,21 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
         Happening.SUCCEED: Target.SUCCEEDED,
         Happening.FAIL: Target.FAILED,
         Happening.ROLL_BACK: Target.ROLLED_BACK,
+        Happening.HARM: Target.CRITICAL,
+        Happening.FAIL_DOWNLOAD: Target.DOWNLOAD_FAILED,
     }
     ways = {(state, event): end for state in STARTED for event, end in outcomes.items()}
     # A failure before the first sign of a start is still this attempt's outcome.
-    ways |= {(Target.OFFERED, event): outcomes[event] for event in (Happening.FAIL, Happening.ROLL_BACK)}
+    ways |= {
+        (Target.OFFERED, event): end for event, end in outcomes.items() if event is not Happening.SUCCEED
+    }
     # The truth may come late: such a report corrects what time had concluded, and tells the outcome of an
     # attempt that had gone quiet or was deferred (store/reports.py asks that it had begun).
     late = (Target.SILENT, Target.EXPIRED, *OPEN)
     ways |= {(state, event): end for state in late for event, end in outcomes.items()}
+    # Whoever had begun to install has not merely failed to download, whatever it says.
+    ways |= {(state, Happening.FAIL_DOWNLOAD): Target.FAILED for state in (Target.INSTALLING, Target.SILENT)}
+    ways |= {(state, Happening.EXCLUDE): Target.EXCLUDED for state in OPEN | IN_FLIGHT}
     ways |= {(state, Happening.OUTDATE): Target.NOT_APPLICABLE for state in OPEN}
     ways |= {(state, Happening.ADMIT): Target.OFFERED for state in OPEN}
     ways |= {(state, Happening.DEFER): Target.DEFERRED for state in IN_FLIGHT}
@@ -115,6 +130,11 @@ class Said(Message):
 
 #: Vehicles name their own rollback at the beginning of a message; the protocol has no word for it.
 ROLLED_BACK_PREFIX = "rolled back"
+#: Nor for a vehicle that cannot be driven or has lost a safety function.
+CRITICAL_PREFIX = "critical"
+#: Nor for a download that was given up. A failure that does not say so counts as one of the installation: a
+#: client may have written all of the payload before it finds that the hash is wrong.
+DOWNLOAD_FAILED_PREFIXES = ("download failed", "failed to download")
 #: An update client that was told to skip closes the action with success all the same.
 SKIPPED = "Skipped Update."
 
@@ -128,8 +148,7 @@ def meaning(said: Said, *, fetched: bool) -> Happening:
     """
     if said.execution == "closed":
         if said.finished == "failure":
-            back = any(text.lower().startswith(ROLLED_BACK_PREFIX) for text in said.details)
-            return Happening.ROLL_BACK if back else Happening.FAIL
+            return _failure(said)
         proven = fetched and SKIPPED not in said.details
         return Happening.SUCCEED if proven else Happening.DEFER
     if said.execution == "rejected":
@@ -139,6 +158,19 @@ def meaning(said: Said, *, fetched: bool) -> Happening:
     if said.execution in ("proceeding", "scheduled", "resumed"):
         return Happening.INSTALL if fetched else Happening.PROGRESS
     return Happening.NOTE
+
+
+def _failure(said: Said) -> Happening:
+    """The class of a failure, from the vehicle's own words; the gravest wins."""
+    texts = [text.lower().lstrip() for text in said.details]
+    for prefixes, event in (
+        (CRITICAL_PREFIX, Happening.HARM),
+        (ROLLED_BACK_PREFIX, Happening.ROLL_BACK),
+        (DOWNLOAD_FAILED_PREFIXES, Happening.FAIL_DOWNLOAD),
+    ):
+        if any(text.startswith(prefixes) for text in texts):
+            return event
+    return Happening.FAIL
 
 
 class Tally(Message):
@@ -153,11 +185,6 @@ class Tally(Message):
     @property
     def size(self) -> int:
         return sum(self.by_state.values())
-
-    @property
-    def counts(self) -> Counts:
-        """What the guards compare."""
-        return Counts(attempts=self.of(ATTEMPTS), failures=self.of(FAILURES))
 
     def __add__(self, other: "Tally") -> "Tally":
         states = self.by_state.keys() | other.by_state.keys()

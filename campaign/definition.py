@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from campaign.criteria import Criteria, Criterion
-from campaign.guards import Guard
+from campaign.guards import PILOT_GUARDS, STANDARD_GUARDS, Guard, Rule
 from campaign.journal import storable
 from campaign.model import Frozen
 from campaign.package import Package
 from campaign.phase import Limits, Phase, distinct, number_and_name
 from campaign.problems import Problem, Refused, explain
+from campaign.promotion import OnInconclusive, Promotion, Requires, proving_guard
 from campaign.rings import read_rings
 from campaign.vehicle import Name, TimeZone
 
@@ -84,10 +85,11 @@ class Definition(Frozen):
     seed: int | None = Field(default=None, ge=0, lt=2**31)
     on_abort: OnAbort = OnAbort.FINISH
     limits: Limits = Limits()
-    guards: tuple[Guard, ...] = Field(default=(Guard(),), min_length=1)
+    guards: tuple[Guard, ...] | None = Field(default=None, min_length=1)
+    promotion: Promotion = Promotion()
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=100)
 
-    _names = field_validator("guards")(distinct)
+    _names = field_validator("guards")(lambda guards: guards and distinct(guards))
 
     @field_validator("phases")
     @classmethod
@@ -102,6 +104,24 @@ class Definition(Frozen):
             _ = self.start
         except OverflowError:
             raise ValueError("start_date in UTC lies outside the years 1 to 9999") from None
+        return self
+
+    @model_validator(mode="after")
+    def _promotion_can_be_decided(self) -> Definition:
+        for number, phase in enumerate(self.phases, start=1):
+            promotion = self.promotion_of(number)
+            within = promotion.on_inconclusive is OnInconclusive.ADVANCE_WITHIN_BUDGET
+            if within and self.limits_of(number).harm_budget is None:
+                raise ValueError(
+                    f"{phase.name}: on_inconclusive advance_within_budget needs limits.harm_budget; give "
+                    "one, or approve"
+                )
+            guard = proving_guard(self.guards_of(number))
+            if promotion.requires is Requires.BELOW_TARGET and guard.mode is not Rule.EVIDENCE:
+                raise ValueError(
+                    f"{phase.name}: requires below_target needs a guard in mode evidence; {guard.name} has "
+                    f"mode {guard.mode}, which knows no target"
+                )
         return self
 
     @property
@@ -135,7 +155,12 @@ class Definition(Frozen):
 
     def guards_of(self, number: int) -> tuple[Guard, ...]:
         """The guards of phase ``number`` (from 1): its own, or the campaign's."""
-        return self.phases[number - 1].guards or self.guards
+        standard = PILOT_GUARDS if self.type is CampaignType.BETA else STANDARD_GUARDS
+        return self.phases[number - 1].guards or self.guards or standard
+
+    def promotion_of(self, number: int) -> Promotion:
+        """When phase ``number`` (from 1) may end: as it says itself, or the campaign."""
+        return self.phases[number - 1].promotion or self.promotion
 
     def all_criteria(self) -> dict[str, Criterion | None]:
         """Every criterion, by the field that holds it."""

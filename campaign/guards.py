@@ -1,115 +1,131 @@
-"""The kill switch: a guard is data, its evaluation a pure function of counts.
+"""Guards: what the kill switch watches. A guard is data; campaign/verdict.py judges counts by it.
 
-This is the plain rule, exactly: failures / attempts > limit, compared as rationals. A rate derived from the
-success rate in floating point (``1 - 49/50 > 0.02``) is wrong at every exact two percent.
+A definition that names no guards gets the standard ones of its type. One that names some gets exactly these.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from campaign.model import Frozen, Message
-
-
-class Status(StrEnum):
-    """What a guard says of its counts. The worst of several wins: the order is the severity."""
-
-    BREACH = "breach"
-    DEGRADED = "degraded"
-    INCONCLUSIVE = "inconclusive"
-    NO_DATA = "no_data"
-    CONTINUE = "continue"
-    HEALTHY = "healthy"
+from campaign.model import Frozen
 
 
-SEVERITY = tuple(Status)
+class Metric(StrEnum):
+    """What is counted, as bad vehicles of all that could have been (campaign/metrics.py)."""
+
+    INSTALLATION_SUCCESS = "installation_success_rate"
+    FAILURE = "failure_rate"
+    DOWNLOAD_FAILURE = "download_failure_rate"
+    ROLLBACK = "rollback_rate"
+    SILENCE = "silence"
+    NOT_OK = "not_ok"
+    CRITICAL = "critical"
+
+
+class Rule(StrEnum):
+    """How counts are judged.
+
+    ``evidence``: over the limit, and too often for chance in a fleet that meets the accepted rate, however
+    often one looks. ``threshold``: failures / attempts > limit, nothing else. ``group_share``: failures
+    over a share of the phase's size. ``count``: more failures than a number.
+    """
+
+    EVIDENCE = "evidence"
+    THRESHOLD = "threshold"
+    GROUP_SHARE = "group_share"
+    COUNT = "count"
+
+
+class Action(StrEnum):
+    """What a breach does: pause the campaign, or tell people and go on."""
+
+    PAUSE = "pause"
+    NOTIFY = "notify"
+
+
+#: Rates where the definition gives none: the limit, and what a healthy fleet may show (accept). The first
+#: pair is the product's promise, 99.5 % success and never more than 2 % failures; the others are proposals
+#: to be calibrated by the first campaigns of a fleet.
+RATES: Mapping[Metric, tuple[Decimal, Decimal]] = {
+    Metric.INSTALLATION_SUCCESS: (Decimal("0.02"), Decimal("0.005")),
+    Metric.FAILURE: (Decimal("0.02"), Decimal("0.005")),
+    Metric.DOWNLOAD_FAILURE: (Decimal("0.05"), Decimal("0.02")),
+    Metric.ROLLBACK: (Decimal("0.01"), Decimal("0.001")),
+    Metric.SILENCE: (Decimal("0.03"), Decimal("0.01")),
+    Metric.NOT_OK: (Decimal("0.03"), Decimal("0.015")),
+    Metric.CRITICAL: (Decimal("0.02"), Decimal("0.005")),
+}
 
 
 class Guard(Frozen):
-    """A health rule: the metric, how it is judged and the limit it must not exceed."""
+    """A health rule.
 
-    name: Annotated[str, Field(min_length=1, max_length=50)] = "failure_rate"
-    metric: Literal["failure_rate"] = "failure_rate"
-    mode: Literal["threshold"] = "threshold"
-    limit: Decimal = Field(default=Decimal("0.02"), ge=0, lt=1)
-    action: Literal["pause"] = "pause"
-
-
-class Counts(Message):
-    """What is known of the vehicles a guard looks at: those with an outcome, and the bad among them."""
-
-    attempts: int = Field(default=0, ge=0)
-    failures: int = Field(default=0, ge=0)
-
-    def since(self, baseline: "Counts") -> "Counts":
-        """The counts of an evidence window that began at ``baseline``.
-
-        A success that arrives late corrects a failure the baseline still holds; it is never less than none.
-        """
-        return Counts(
-            attempts=max(0, self.attempts - baseline.attempts),
-            failures=max(0, self.failures - baseline.failures),
-        )
-
-
-class Verdict(Message):
-    """A guard's answer with the numbers compared and one sentence an operator understands."""
-
-    guard: str
-    status: Status
-    attempts: int
-    failures: int
-    limit: Decimal
-    sentence: str
-
-
-def evaluate(guard: Guard, counts: Counts) -> Verdict:
-    """Judge counts by a guard; total, and exact at the limit (50 with 1 failure is exactly 2 %)."""
-    if counts.attempts == 0:
-        status, sentence = Status.NO_DATA, "no vehicle has an outcome yet"
-    else:
-        rate = Fraction(counts.failures, counts.attempts)
-        breach = rate > Fraction(guard.limit)
-        status = Status.BREACH if breach else Status.CONTINUE
-        sentence = (
-            f"{counts.failures} of {counts.attempts} failed "
-            f"({percent(rate)} {'>' if breach else '<='} {percent(Fraction(guard.limit))})"
-        )
-    return Verdict(
-        guard=guard.name,
-        status=status,
-        attempts=counts.attempts,
-        failures=counts.failures,
-        limit=guard.limit,
-        sentence=f"{guard.name} {status}: {sentence}",
-    )
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """The most severe verdict, the first of equals.
-
-    Raises:
-        ValueError: there is none; a phase has at least one guard.
+    ``limit`` is the rate that must not be exceeded, ``accept`` the one a healthy fleet may show; a healthy
+    fleet is paused in fewer than 1 of ``bar`` campaigns, and an unhealthy one is called healthy in fewer than
+    1 of ``health_bar``. ``min_sample`` is for ``threshold``, ``max_count`` for ``count``.
     """
-    return min(verdicts, key=lambda verdict: SEVERITY.index(verdict.status))
+
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    metric: Metric = Metric.INSTALLATION_SUCCESS
+    mode: Rule = Rule.EVIDENCE
+    limit: Decimal = Field(ge=0, lt=1)
+    accept: Decimal = Field(gt=0, lt=1)
+    bar: int = Field(default=100, ge=2, le=1_000_000)
+    health_bar: int = Field(default=20, ge=2, le=1_000_000)
+    min_sample: int = Field(default=0, ge=0)
+    max_count: int = Field(default=0, ge=0)
+    action: Action = Action.PAUSE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given: Any) -> Any:
+        """Give what is absent: the rates of the metric, and its word for a name."""
+        if not isinstance(given, dict):
+            return given
+        metric = given.get("metric", Metric.INSTALLATION_SUCCESS)
+        if metric not in list(Metric):
+            return {"name": "?", "limit": 0, "accept": RATES[Metric.FAILURE][1], **given}
+        limit, accept = RATES[Metric(metric)]
+        return {"name": str(Metric(metric)), "limit": limit, "accept": accept, **given}
+
+    @model_validator(mode="after")
+    def _limit_lies_above_accept(self) -> Guard:
+        if self.mode is Rule.EVIDENCE and self.accept * 2 > self.limit:
+            raise ValueError(
+                f"accept {self.accept} must be at most half of limit {self.limit}: closer rates cannot be "
+                "told apart; give a lower accept, or mode: threshold for a bare limit"
+            )
+        return self
 
 
-def percent(rate: Fraction) -> str:
-    """A rate for people, ``2.04 %``, with no digit that says nothing."""
-    return f"{float(rate * 100):.3g} %" if rate else "0 %"
+def _standard(metric: Metric, **other: Any) -> Guard:
+    return Guard(name=metric.value, metric=metric, limit=RATES[metric][0], accept=RATES[metric][1], **other)
 
 
-class Breach(Message):
-    """Why the gate was closed: the phase, and the verdict with its numbers."""
+#: What a campaign is watched by when its definition names no guards.
+STANDARD_GUARDS: tuple[Guard, ...] = (
+    _standard(Metric.CRITICAL, mode=Rule.COUNT),
+    _standard(Metric.INSTALLATION_SUCCESS),
+    _standard(Metric.ROLLBACK),
+    _standard(Metric.SILENCE),
+    _standard(Metric.NOT_OK),
+    _standard(Metric.DOWNLOAD_FAILURE),
+)
 
-    phase: int
-    phase_name: str
-    verdict: Verdict
+#: Pilots have agreed to software that is not finished; what may hurt them is watched as closely.
+_PILOT_RATES = {
+    Metric.INSTALLATION_SUCCESS: {"limit": Decimal("0.05"), "accept": Decimal("0.01")},
+    Metric.ROLLBACK: {"limit": Decimal("0.03"), "accept": Decimal("0.01")},
+    Metric.NOT_OK: {"limit": Decimal("0.06"), "accept": Decimal("0.02")},
+}
+PILOT_GUARDS: tuple[Guard, ...] = tuple(
+    guard.model_copy(update=_PILOT_RATES.get(guard.metric, {})) for guard in STANDARD_GUARDS
+)
 
-    @property
-    def sentence(self) -> str:
-        """One line for people."""
-        return f"phase {self.phase} ({self.phase_name}): {self.verdict.sentence}"
+#: The plain rule by itself, for whoever wants exactly failures / attempts > limit.
+PLAIN_GUARD = _standard(Metric.FAILURE, mode=Rule.THRESHOLD)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from campaign.criteria import Criteria
 from campaign.guards import Guard
 from campaign.model import Frozen
+from campaign.promotion import Promotion
 from campaign.vehicle import Name
 
 #: The longest wait or deadline: more is a mistyped unit, and no calendar could add it to a date.
@@ -28,16 +29,39 @@ class Order(StrEnum):
 
 
 class Limits(Frozen):
-    """How carefully a phase spreads, and how long it waits for a vehicle."""
+    """How carefully a phase spreads, and how long it waits for a vehicle.
+
+    The brake (campaign/brake.py) moves the cap between ``in_flight_floor`` and ``in_flight`` so that about
+    ``harm_budget`` vehicles at most are harmed before a bad update stops; without a budget the cap is
+    ``in_flight``. A vehicle is overdue when it has not reported ``overdue_after`` it began to install, and
+    silent ``silent_after`` it was last heard.
+    """
 
     in_flight: int = Field(
-        default=1_000, ge=1, le=MOST_VEHICLES, description="offered, downloading or installing at once"
+        default=10_000, ge=1, le=MOST_VEHICLES, description="offered, downloading or installing at once"
     )
+    in_flight_floor: int = Field(default=30, ge=1, le=MOST_VEHICLES)
+    harm_budget: int | None = Field(default=25, ge=1, le=MOST_VEHICLES)
     per_minute: int | None = Field(
         default=None, ge=1, le=MOST_VEHICLES, description="admissions per minute; none: no rate"
     )
     offer_timeout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0), le=LONGEST)
     silent_after: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), le=LONGEST)
+    overdue_after: timedelta | None = Field(default=None, gt=timedelta(0), le=LONGEST)
+
+    @model_validator(mode="after")
+    def _overdue_before_silent(self) -> Limits:
+        if self.overdue_after is not None and self.overdue_after > self.silent_after:
+            raise ValueError(
+                f"overdue_after {self.overdue_after} is longer than silent_after {self.silent_after}; a "
+                "vehicle is overdue first and silent later"
+            )
+        return self
+
+    @property
+    def overdue(self) -> timedelta:
+        """When a vehicle that began to install is overdue: as given, or an eighth of ``silent_after``."""
+        return self.overdue_after or self.silent_after / 8
 
 
 def distinct(guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
@@ -65,6 +89,7 @@ class Phase(Frozen):
     deadline: timedelta = Field(default=timedelta(days=14), gt=timedelta(0), le=LONGEST)
     limits: Limits | None = None
     guards: tuple[Guard, ...] | None = Field(default=None, min_length=1)
+    promotion: Promotion | None = None
 
     _names = field_validator("guards")(lambda guards: guards and distinct(guards))
 

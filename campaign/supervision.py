@@ -4,17 +4,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from campaign.assignment import Tally
-from campaign.guards import Breach, Verdict
+from campaign.assignment import ATTEMPTS, Tally
+from campaign.breach import Breach
 from campaign.model import Message
 from campaign.pace import processed
+from campaign.promotion import Decision, Promotion
+from campaign.verdict import Verdict
 
 
 class Mode(StrEnum):
-    """What the workflow waits for: a phase to be processed, a bake to pass, or a person."""
+    """What the workflow waits for: a phase to be processed, a bake to pass, proof, or a person."""
 
     ROLLING_OUT = "rolling_out"
     BAKING = "baking"
+    PROVING = "proving"
     HOLDING = "holding"
 
 
@@ -28,15 +31,34 @@ class PhaseView(Message):
     released_at: datetime | None = None
 
 
+class Window(Message):
+    """An evidence window that has ended: its number, when it ended, and what was known of each phase."""
+
+    number: int
+    ended_at: datetime
+    sentences: tuple[str, ...] = ()
+
+
 class Observation(Message):
-    """A campaign at one moment, as the database has it."""
+    """A campaign at one moment, as the database has it.
+
+    ``verdicts`` and ``promotion`` are those of the phase that is watched; ``cap`` is how many vehicles may be
+    in flight; ``withdrawn`` says who withdrew the package everywhere, and why.
+    """
 
     at: datetime
     gate_open: bool
     gate_seq: int
     window: int = 1
+    windows: tuple[Window, ...] = ()
     phases: tuple[PhaseView, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    warnings: tuple[Verdict, ...] = ()
+    promotion: Decision | None = None
     breach: Breach | None = None
+    cap: int | None = None
+    excluded: tuple[str, ...] = ()
+    withdrawn: str = ""
 
     def phase(self, number: int) -> PhaseView:
         """The view of a phase, by number from 1."""
@@ -52,7 +74,10 @@ class Finding(StrEnum):
     """Why a supervision ends."""
 
     BREACH = "breach"
+    WITHDRAWN = "withdrawn"
+    WARNING = "warning"
     PROCESSED = "processed"
+    PROVEN = "proven"
     NOTHING_KNOWN = "nothing_known"
     SUPERSEDED = "superseded"
     GATE_SHUT = "gate_shut"
@@ -70,6 +95,8 @@ class Watch(Message):
     quorum_percent: Decimal
     deadline: timedelta
     breach_known: bool = False
+    warned: tuple[str, ...] = ()
+    promotion: Promotion = Promotion()
 
 
 def find(watch: Watch, seen: Observation) -> Finding | None:
@@ -78,13 +105,19 @@ def find(watch: Watch, seen: Observation) -> Finding | None:
         return Finding.SUPERSEDED
     if seen.breach is not None and not watch.breach_known:
         return Finding.BREACH
+    if seen.withdrawn and watch.mode is not Mode.HOLDING:
+        return Finding.WITHDRAWN
+    if any(verdict.guard not in watch.warned for verdict in seen.warnings):
+        return Finding.WARNING
     if not seen.gate_open and watch.mode is not Mode.HOLDING:
         return Finding.GATE_SHUT
+    if watch.mode is Mode.PROVING and seen.promotion is not None and seen.promotion.advance:
+        return Finding.PROVEN
     if watch.mode is Mode.ROLLING_OUT:
         view = seen.phase(watch.phase)
         if processed(view.tally, watch.quorum_percent):
             return Finding.PROCESSED
         if view.released_at is not None and seen.at >= view.released_at + watch.deadline:
             # A ring nobody answered from proves nothing: that is never a success.
-            return Finding.PROCESSED if view.tally.counts.attempts else Finding.NOTHING_KNOWN
+            return Finding.PROCESSED if view.tally.of(ATTEMPTS) else Finding.NOTHING_KNOWN
     return Finding.CHECKPOINT if seen.at >= watch.checkpoint_at else None

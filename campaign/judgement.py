@@ -1,0 +1,122 @@
+"""Judging a phase: every guard over the whole ring, over each telling cohort and over each slice of time.
+
+Old vehicles make cumulative counts heavy: a fault that begins after 100,000 good vehicles would stop tens of
+thousands late. So those that began in the same interval are judged by themselves too, each later slice at a
+higher bar, and so is each cohort; together they cost as much risk again as the ring.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from campaign.assignment import HARMED, IN_FLIGHT, STARTED, Tally, Target
+from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
+from campaign.guards import Action, Guard, Metric, Rule
+from campaign.metrics import CLOCKED, Overdue, count
+from campaign.model import Message
+from campaign.verdict import RING, Counts, Status, Verdict, evaluate
+
+#: A slice is as long as a fraction of the time after which a vehicle is overdue, so that the brake learns
+#: soon that one has matured.
+SLICES_PER_DEADLINE = 6
+LONGEST_SLICE = timedelta(hours=1)
+
+
+def slice_length(overdue_after: timedelta) -> timedelta:
+    """How long the vehicles of one slice of time begin after one another."""
+    return min(overdue_after / SLICES_PER_DEADLINE, LONGEST_SLICE)
+
+
+class Evidence(Message):
+    """What is known of a phase in its present evidence window.
+
+    ``size`` is the phase's; ``tally`` leaves out excluded cohorts; ``slices`` are in the order in which their
+    vehicles began; ``quiet`` are those under way whose time is up, by cohort and in all.
+    """
+
+    size: int = 0
+    tally: Tally = Tally()
+    overdue: Overdue = Overdue()
+    slices: tuple[Tally, ...] = ()
+    cohorts: Mapping[Cohort, Tally] = {}
+    quiet: Mapping[Cohort, int] = {}
+    quiet_total: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody is under way."""
+        return self.tally.of(IN_FLIGHT) == 0
+
+    def ring(self, guard: Guard) -> Counts:
+        """The counts of the whole phase for a guard."""
+        return count(guard.metric, self.tally, self.overdue, group=self.size, complete=self.complete)
+
+
+#: Metrics whose bad vehicles a cohort or a slice of time can have more of.
+_BY_COHORT = frozenset(Metric) - CLOCKED
+_BY_TIME = frozenset({Metric.INSTALLATION_SUCCESS, Metric.FAILURE, Metric.ROLLBACK})
+
+
+def judge(guards: Sequence[Guard], evidence: Evidence) -> tuple[Verdict, ...]:
+    """One verdict per guard over the ring, and those of cohorts and slices of time that are breached."""
+    found = []
+    for guard in guards:
+        found.append(evaluate(guard, evidence.ring(guard)))
+        if guard.mode is Rule.EVIDENCE:
+            found += [each for each in _parts(guard, evidence) if each.status is Status.BREACH]
+    return tuple(found)
+
+
+def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
+    verdicts = []
+    if guard.metric in _BY_COHORT:
+        bar = cohort_bar(guard, len(evidence.cohorts))
+        for cohort, tally in evidence.cohorts.items():
+            counts = count(guard.metric, tally, Overdue())
+            # A breach takes two failures: most cohorts of a healthy fleet are done here.
+            if counts.failed > 1:
+                verdicts.append(evaluate(guard, counts, str(cohort), bar))
+    if guard.metric in _BY_TIME and len(evidence.slices) > 1:
+        for number, tally in enumerate(evidence.slices, start=1):
+            counts = count(guard.metric, tally, Overdue())
+            if counts.failed > 1:
+                bar = 2.0 * guard.bar * number * (number + 1)
+                verdicts.append(evaluate(guard, counts, f"slice {number}", bar))
+    return verdicts
+
+
+def breach(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The verdict that stops the campaign, that of the whole ring before those of its parts."""
+    pausing = {guard.name for guard in guards if guard.action is Action.PAUSE}
+    found = [each for each in verdicts if each.status is Status.BREACH and each.guard in pausing]
+    return min(found, key=lambda each: each.slice != RING, default=None)
+
+
+def warnings(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Breaches of guards that only tell people."""
+    telling = {guard.name for guard in guards if guard.action is Action.NOTIFY}
+    return tuple(each for each in verdicts if each.status is Status.BREACH and each.guard in telling)
+
+
+def suspect(guard: Guard, evidence: Evidence) -> Culprit | None:
+    """The cohort that explains what a guard counts."""
+    counts = {cohort: _cohort_counts(guard, evidence, cohort) for cohort in evidence.cohorts}
+    return culprit(guard, _whole(guard, evidence), counts)
+
+
+def _cohort_counts(guard: Guard, evidence: Evidence, cohort: Cohort) -> Counts:
+    return _with_quiet(guard, evidence.cohorts[cohort], evidence.quiet.get(cohort, 0))
+
+
+def _whole(guard: Guard, evidence: Evidence) -> Counts:
+    return _with_quiet(guard, evidence.tally, evidence.quiet_total)
+
+
+def _with_quiet(guard: Guard, tally: Tally, quiet: int) -> Counts:
+    """The counts of some vehicles; who is overdue has failed, for a guard that watches that."""
+    if guard.metric not in CLOCKED:
+        return count(guard.metric, tally, Overdue())
+    quiet = min(quiet, tally.of(frozenset({Target.INSTALLING})))
+    bad = HARMED if guard.metric is Metric.NOT_OK else frozenset({Target.SILENT})
+    finished = tally.of(HARMED | {Target.SUCCEEDED}) + quiet
+    started = finished + tally.of(STARTED) - quiet
+    return Counts(started=started, finished=finished, failed=tally.of(bad) + quiet)

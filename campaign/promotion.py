@@ -1,0 +1,100 @@
+"""Whether a phase that was processed and watched may be followed by the next.
+
+Rules, in order: a breach or a degraded guard holds; nobody heard from holds; what the definition requires
+must be proven; where it cannot be, the definition says who decides. The last phase exposes nobody to come, so
+it needs no proof, only the absence of harm.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from fractions import Fraction
+
+from campaign.evidence import exact_upper
+from campaign.guards import Guard, Metric, Rule
+from campaign.model import Frozen, Message
+from campaign.verdict import Counts, Status, Verdict, evaluate, percent
+
+
+class Requires(StrEnum):
+    """What must be proven: nothing, a rate under the limit, or one under what is accepted (the target)."""
+
+    NONE = "none"
+    BELOW_LIMIT = "below_limit"
+    BELOW_TARGET = "below_target"
+
+
+class OnInconclusive(StrEnum):
+    """Who decides where a ring is too small to prove it: a person, nobody while the harm budget brakes the
+    next ring, or nobody at all."""
+
+    APPROVE = "approve"
+    ADVANCE_WITHIN_BUDGET = "advance_within_budget"
+    ADVANCE = "advance"
+
+
+class Promotion(Frozen):
+    """When a phase may end."""
+
+    requires: Requires = Requires.BELOW_LIMIT
+    on_inconclusive: OnInconclusive = OnInconclusive.APPROVE
+
+
+class Decision(Message):
+    """Whether to go on, and why or why not in one sentence."""
+
+    advance: bool
+    sentence: str
+
+
+def proving_guard(guards: Sequence[Guard]) -> Guard:
+    """The guard whose rate stands for the success of the update: the first one on it, else the first."""
+    rates = (Metric.INSTALLATION_SUCCESS, Metric.FAILURE)
+    return next((guard for guard in guards if guard.metric in rates), guards[0])
+
+
+def decide(
+    promotion: Promotion, verdicts: Sequence[Verdict], guard: Guard, pooled: Counts, *, last: bool
+) -> Decision:
+    """Decide on the end of a phase.
+
+    Args:
+        verdicts: what the guards that pause say of the phase.
+        guard: the proving guard.
+        pooled: its counts over this phase and all before it: the same software on the same vehicles.
+        last: whether no phase follows.
+    """
+    for status in (Status.BREACH, Status.DEGRADED):
+        for verdict in verdicts:
+            if verdict.status is status:
+                return Decision(advance=False, sentence=verdict.sentence)
+    if pooled.finished == 0:
+        return Decision(advance=False, sentence="no vehicle has an outcome in this evidence window")
+    if last:
+        return Decision(advance=True, sentence="the last phase is over and no guard objects")
+    if promotion.requires is Requires.NONE:
+        return Decision(advance=True, sentence="no guard objects, and no proof is required")
+    proven, sentence = _proof(promotion.requires, guard, pooled)
+    if proven:
+        return Decision(advance=True, sentence=sentence)
+    if promotion.on_inconclusive is OnInconclusive.APPROVE:
+        return Decision(advance=False, sentence=sentence)
+    how = (
+        "within the harm budget" if promotion.on_inconclusive is not OnInconclusive.ADVANCE else "as defined"
+    )
+    return Decision(advance=True, sentence=f"{sentence}; goes on {how}")
+
+
+def _proof(requires: Requires, guard: Guard, pooled: Counts) -> tuple[bool, str]:
+    verdict = evaluate(guard, pooled.model_copy(update={"complete": True}))
+    if guard.mode is not Rule.EVIDENCE:
+        return verdict.status is Status.CONTINUE, verdict.sentence
+    if requires is Requires.BELOW_LIMIT:
+        return verdict.status is Status.HEALTHY, verdict.sentence
+    bad = pooled.failed + pooled.started - pooled.finished
+    upper = exact_upper(pooled.started, bad)
+    found, target = percent(Fraction(upper).limit_denominator(10**6)), percent(Fraction(guard.accept))
+    proven = upper <= float(guard.accept)
+    return proven, (
+        f"{guard.name}: {bad} of {pooled.started} failed or missing shows a rate under {found}; "
+        f"{'that proves' if proven else 'required is'} {target}"
+    )
