@@ -2,14 +2,15 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Engine, and_, select, update
-from sqlmodel import col
+from sqlalchemy import Engine
 from temporalio import activity
 
-from activities.messages import Ending, Exposure, GateOrder, JournalEntry, LimitsChange
+from activities.messages import Ending, Excluded, Exclusion, GateOrder, JournalEntry, LimitsChange
+from activities.refusing import refusing
 from activities.transaction import transaction
-from store import gate, journal
-from store.tables import PhaseRow
+from campaign.breach import Exposed
+from campaign.cohorts import Cohort
+from store import exclusion, gate, journal, limits
 
 _LONGEST = timedelta(seconds=8)
 _LONGEST_ENDING = timedelta(minutes=4)
@@ -38,14 +39,14 @@ class Delivery:
             journal.write(connection, order.campaign_id, order.lines)
 
     @activity.defn
-    def shut_gate(self, order: GateOrder) -> Exposure:
+    def shut_gate(self, order: GateOrder) -> Exposed:
         """Stop delivery and withdraw offers that were not started."""
         with transaction(self._engine, _LONGEST) as connection:
-            withdrawn, started = gate.shut_gate(
+            exposed = gate.shut_gate(
                 connection, order.campaign_id, order.seq, order.state, cancel_started=order.cancel_started
             )
             journal.write(connection, order.campaign_id, order.lines)
-        return Exposure(withdrawn=withdrawn, started=started)
+        return exposed
 
     @activity.defn
     def show_state(self, order: GateOrder) -> None:
@@ -72,17 +73,17 @@ class Delivery:
     @activity.defn
     def change_limits(self, change: LimitsChange) -> None:
         """Give a phase and all later ones new limits; the next tick obeys them, and what is absent stays."""
-        given = {"in_flight": change.in_flight, "per_minute": change.per_minute}
-        limits = {name: value for name, value in given.items() if value is not None}
-        guard = {} if change.failure_limit is None else {"limit": str(change.failure_limit)}
-        key = and_(col(PhaseRow.campaign_id) == change.campaign_id, col(PhaseRow.number) >= change.from_phase)
-        columns = (col(PhaseRow.number), col(PhaseRow.limits), col(PhaseRow.guards))
-        with transaction(self._engine, _LONGEST) as connection:
-            for number, old, guards in connection.execute(select(*columns).where(key).with_for_update()):
-                values = {"limits": old | limits, "guards": [each | guard for each in guards]}
-                here = and_(key, col(PhaseRow.number) == number)
-                connection.execute(update(PhaseRow).where(here).values(values))
+        with refusing(), transaction(self._engine, _LONGEST) as connection:
+            limits.change(connection, change.campaign_id, change.from_phase, change.limits, change.guards)
             journal.write(connection, change.campaign_id, change.lines)
+
+    @activity.defn
+    def exclude_cohort(self, order: Exclusion) -> Excluded:
+        """Leave a cohort out from now on."""
+        with refusing(), transaction(self._engine, _LONGEST) as connection:
+            found = exclusion.exclude(connection, order.campaign_id, Cohort.read(order.cohort))
+            journal.write(connection, order.campaign_id, order.lines)
+        return Excluded(vehicles=found)
 
     @activity.defn
     def write_journal(self, entry: JournalEntry) -> None:

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from pydantic import Field
+
 from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.model import Message
@@ -44,11 +46,18 @@ class GateOrder(Message):
     lines: tuple[Line, ...] = ()
 
 
-class Exposure(Message):
-    """Who had an offer that was withdrawn, and who had already started, when the gate was shut."""
+class Exclusion(Message):
+    """A cohort to leave out, ``dimension=value``, with the journal lines that go with it."""
 
-    withdrawn: int = 0
-    started: int = 0
+    campaign_id: int
+    cohort: str
+    lines: tuple[Line, ...] = ()
+
+
+class Excluded(Message):
+    """How many vehicles that had not begun are left out."""
+
+    vehicles: int
 
 
 class Ending(Message):
@@ -65,13 +74,12 @@ class Supervised(Message):
 
 
 class LimitsChange(Message):
-    """New limits of a phase and all later ones; None: each keeps its own."""
+    """New limits of a phase and all later ones; what is absent stays. ``guards``: limits by guard name."""
 
     campaign_id: int
     from_phase: int
-    in_flight: int | None = None
-    per_minute: int | None = None
-    failure_limit: Decimal | None = None
+    limits: dict[str, int] = Field(default_factory=dict)
+    guards: dict[str, Decimal] = Field(default_factory=dict)
     lines: tuple[Line, ...] = ()
 
 

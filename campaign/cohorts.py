@@ -5,13 +5,15 @@ A culprit must besides be the whole story: without it the others must look healt
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from math import log
 from typing import Any, Self
 
-from campaign.evidence import against_target, chance_of_share
+from campaign.evidence import against_target, log_chance_of_share
 from campaign.guards import Guard, Rule
-from campaign.model import Frozen, Message
+from campaign.model import Message
 from campaign.problems import closest
 from campaign.verdict import Counts, Status, evaluate
 
@@ -25,7 +27,8 @@ class Dimension(StrEnum):
     COUNTRY = "country"
 
 
-class Cohort(Frozen):
+@dataclass(frozen=True, slots=True)
+class Cohort:
     """Vehicles that share a fact: ``hw_id=BOSCH-MRR-EVO15``, ``from_version=Radar 1.4.0``, ``model=Model_Y``
     or ``country=DE``."""
 
@@ -136,11 +139,11 @@ def culprit(guard: Guard, ring: Counts, cohorts: Mapping[Cohort, Counts]) -> Cul
 
 
 def _luck(guard: Guard, ring: Counts, counts: Counts, cohorts: int) -> float | None:
-    """The chance of so many failures on this cohort by luck; None where it does not stand out."""
+    """How likely (a logarithm) so many failures fall on this cohort by luck; None: it does not stand out."""
     if counts.failed < 2 or counts.started >= ring.started:
         return None
-    luck = chance_of_share(counts.started, counts.failed, ring.started, ring.failed)
-    if luck * cohorts > _LUCK:
+    luck = log_chance_of_share(counts.started, counts.failed, ring.started, ring.failed)
+    if luck + log(cohorts) > log(_LUCK):
         return None
     rest = ring.without(counts)
     if rest.finished and Fraction(rest.failed, rest.finished) > Fraction(guard.limit):

@@ -88,16 +88,17 @@ def _at_most(n: int, k: int, rate: float) -> float:
     return total
 
 
-def chance_of_share(group: int, failed: int, of: int, of_failed: int) -> float:
-    """The chance that ``failed`` or more of ``of_failed`` failures fall on ``group`` of ``of`` vehicles by
-    luck (hypergeometric), 0 to 1."""
+def log_chance_of_share(group: int, failed: int, of: int, of_failed: int) -> float:
+    """The logarithm of the chance that ``failed`` or more of ``of_failed`` failures fall on ``group`` of
+    ``of`` vehicles by luck (hypergeometric). The chance itself is often too small for a float."""
     most = min(group, of_failed)
     base = _log_choose(of, of_failed)
-    terms = (
+    terms = [
         _log_choose(group, k) + _log_choose(of - group, of_failed - k) - base
         for k in range(max(failed, of_failed - (of - group), 0), most + 1)
-    )
-    return min(1.0, sum(exp(max(term, -_MOST)) for term in terms))
+    ]
+    top = max(terms)
+    return min(0.0, top + log(sum(exp(max(term - top, -_MOST)) for term in terms)))
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -5,14 +5,15 @@ A definition that names no guards gets the standard ones of its type. One that n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from campaign.model import Frozen
+from campaign.problems import Problem, Refused, closest, explain
 
 
 class Metric(StrEnum):
@@ -129,3 +130,26 @@ PILOT_GUARDS: tuple[Guard, ...] = tuple(
 
 #: The plain rule by itself, for whoever wants exactly failures / attempts > limit.
 PLAIN_GUARD = _standard(Metric.FAILURE, mode=Rule.THRESHOLD)
+
+
+def with_limits(guards: Sequence[Guard], limits: Mapping[str, Decimal]) -> tuple[Guard, ...]:
+    """The guards with new limits, given by their names.
+
+    Raises:
+        Refused: there is no such guard, or the limit does not fit it.
+    """
+    names = [guard.name for guard in guards]
+    for name in limits:
+        if name not in names:
+            cure = f"no guard of this name; {closest(name, names)}"
+            raise Refused([Problem("guards", repr(name), cure)], "command")
+    return tuple(_with_limit(guard, limits.get(guard.name)) for guard in guards)
+
+
+def _with_limit(guard: Guard, limit: Decimal | None) -> Guard:
+    if limit is None:
+        return guard
+    try:
+        return Guard.model_validate({**guard.model_dump(), "limit": limit})
+    except ValidationError as error:
+        raise Refused(explain(error, Guard), "command") from error

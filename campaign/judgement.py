@@ -6,14 +6,15 @@ higher bar, and so is each cohort; together they cost as much risk again as the 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from campaign.assignment import HARMED, IN_FLIGHT, STARTED, Tally, Target
+from campaign.assignment import HARMED, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
 from campaign.metrics import CLOCKED, Overdue, count
-from campaign.model import Message
-from campaign.verdict import RING, Counts, Status, Verdict, evaluate
+from campaign.promotion import proving_guard
+from campaign.verdict import RING, Counts, Status, Verdict, evaluate, worst
 
 #: A slice is as long as a fraction of the time after which a vehicle is overdue, so that the brake learns
 #: soon that one has matured.
@@ -26,25 +27,22 @@ def slice_length(overdue_after: timedelta) -> timedelta:
     return min(overdue_after / SLICES_PER_DEADLINE, LONGEST_SLICE)
 
 
-class Evidence(Message):
+@dataclass(frozen=True, slots=True)
+class Evidence:
     """What is known of a phase in its present evidence window.
 
-    ``size`` is the phase's; ``tally`` leaves out excluded cohorts; ``slices`` are in the order in which their
-    vehicles began; ``quiet`` are those under way whose time is up, by cohort and in all.
+    ``size`` is the phase's, which is ``complete`` when nobody is under way any more; ``tally`` leaves out
+    excluded cohorts; ``slices`` are in the order in which their vehicles began; ``quiet`` are those under way whose time is up, by cohort and in all.
     """
 
     size: int = 0
-    tally: Tally = Tally()
-    overdue: Overdue = Overdue()
+    complete: bool = False
+    tally: Tally = field(default_factory=Tally)
+    overdue: Overdue = field(default_factory=Overdue)
     slices: tuple[Tally, ...] = ()
-    cohorts: Mapping[Cohort, Tally] = {}
-    quiet: Mapping[Cohort, int] = {}
+    cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
+    quiet: Mapping[Cohort, int] = field(default_factory=dict)
     quiet_total: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether nobody is under way."""
-        return self.tally.of(IN_FLIGHT) == 0
 
     def ring(self, guard: Guard) -> Counts:
         """The counts of the whole phase for a guard."""
@@ -82,6 +80,16 @@ def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
                 bar = 2.0 * guard.bar * number * (number + 1)
                 verdicts.append(evaluate(guard, counts, f"slice {number}", bar))
     return verdicts
+
+
+def headline(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict to show where there is room for one: the worst where that is bad, else the one that stands
+    for the success of the update."""
+    gravest = worst(verdicts)
+    if gravest.status in (Status.BREACH, Status.DEGRADED):
+        return gravest
+    name = proving_guard(guards).name
+    return next((each for each in verdicts if each.guard == name and each.slice == RING), gravest)
 
 
 def breach(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict | None:

@@ -1,8 +1,9 @@
 """Whether a phase that was processed and watched may be followed by the next.
 
 Rules, in order: a breach or a degraded guard holds; nobody heard from holds; what the definition requires
-must be proven; where it cannot be, the definition says who decides. The last phase exposes nobody to come, so
-it needs no proof, only the absence of harm.
+must be proven; where all phases so far breach or degrade together, that holds too; where they are too few to
+prove anything, the definition says who decides. The last phase exposes nobody to come, so it needs no proof,
+only the absence of harm.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,9 @@ class Promotion(Frozen):
     on_inconclusive: OnInconclusive = OnInconclusive.APPROVE
 
 
+_BAD = (Status.BREACH, Status.DEGRADED)
+
+
 class Decision(Message):
     """Whether to go on, and why or why not in one sentence."""
 
@@ -63,7 +67,7 @@ def decide(
         pooled: its counts over this phase and all before it: the same software on the same vehicles.
         last: whether no phase follows.
     """
-    for status in (Status.BREACH, Status.DEGRADED):
+    for status in _BAD:
         for verdict in verdicts:
             if verdict.status is status:
                 return Decision(advance=False, sentence=verdict.sentence)
@@ -73,7 +77,10 @@ def decide(
         return Decision(advance=True, sentence="the last phase is over and no guard objects")
     if promotion.requires is Requires.NONE:
         return Decision(advance=True, sentence="no guard objects, and no proof is required")
-    proven, sentence = _proof(promotion.requires, guard, pooled)
+    together = evaluate(guard, pooled.model_copy(update={"complete": True}))
+    if together.status in _BAD:
+        return Decision(advance=False, sentence=together.sentence)
+    proven, sentence = _proof(promotion.requires, guard, together)
     if proven:
         return Decision(advance=True, sentence=sentence)
     if promotion.on_inconclusive is OnInconclusive.APPROVE:
@@ -84,17 +91,16 @@ def decide(
     return Decision(advance=True, sentence=f"{sentence}; goes on {how}")
 
 
-def _proof(requires: Requires, guard: Guard, pooled: Counts) -> tuple[bool, str]:
-    verdict = evaluate(guard, pooled.model_copy(update={"complete": True}))
+def _proof(requires: Requires, guard: Guard, verdict: Verdict) -> tuple[bool, str]:
     if guard.mode is not Rule.EVIDENCE:
         return verdict.status is Status.CONTINUE, verdict.sentence
     if requires is Requires.BELOW_LIMIT:
         return verdict.status is Status.HEALTHY, verdict.sentence
-    bad = pooled.failed + pooled.started - pooled.finished
-    upper = exact_upper(pooled.started, bad)
-    found, target = percent(Fraction(upper).limit_denominator(10**6)), percent(Fraction(guard.accept))
+    bad = verdict.failed + verdict.started - verdict.finished
+    upper = exact_upper(verdict.started, bad)
+    found, target = percent(Fraction(upper)), percent(Fraction(guard.accept))
     proven = upper <= float(guard.accept)
     return proven, (
-        f"{guard.name}: {bad} of {pooled.started} failed or missing shows a rate under {found}; "
+        f"{guard.name}: {bad} of {verdict.started} failed or missing shows a rate under {found}; "
         f"{'that proves' if proven else 'required is'} {target}"
     )

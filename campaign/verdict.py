@@ -112,17 +112,15 @@ def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
         over = ">" if counts.failed >= pause_at else "<="
         rate = _beside(Fraction(counts.failed, base), guard) if base else "no share"
         whole = f" of a group of {base}" if guard.mode is Rule.GROUP_SHARE else ""
-        against = f"{rate}{whole} {over} {percent(Fraction(guard.limit))}"
-    breach = counts.failed >= pause_at and counts.finished >= sample
-    if breach and counts.finished:
-        status = Status.BREACH
-    else:
-        status = Status.CONTINUE if counts.finished else Status.NO_DATA
+        against = f"{rate}{whole} {over} {_limit(guard)}"
     text = f"{counts.failed} of {counts.finished} failed ({against})"
     if not counts.finished:
-        text = _NO_DATA
+        status, text = Status.NO_DATA, _NO_DATA
     elif counts.finished < sample:
+        status = Status.INCONCLUSIVE if counts.complete else Status.CONTINUE
         text += f"; judged from {sample} on"
+    else:
+        status = Status.BREACH if counts.failed >= pause_at else Status.CONTINUE
     return _verdict(guard, counts, slice, status, text, pause_at=pause_at)
 
 
@@ -146,7 +144,7 @@ def _weigh(
     if not counts.finished:
         return Status.NO_DATA, _NO_DATA
     failed = f"{counts.failed} of {counts.finished} failed"
-    rate, limit = _beside(Fraction(counts.failed, counts.finished), guard), percent(Fraction(guard.limit))
+    rate, limit = _beside(Fraction(counts.failed, counts.finished), guard), _limit(guard)
     target = percent(Fraction(guard.accept))
     if evidence >= bar:
         odds = f"{_odds(evidence)} that the {target} a healthy fleet may show is exceeded"
@@ -157,7 +155,7 @@ def _weigh(
         return Status.HEALTHY, f"{failed}; a rate under {limit} is proven {_odds(health)}"
     if counts.complete:
         known = exact_upper(counts.started, counts.failed + counts.started - counts.finished)
-        upper = percent(Fraction(known).limit_denominator(10**6))
+        upper = percent(Fraction(known))
         return Status.INCONCLUSIVE, f"{failed}; {counts.started} vehicles only show a rate under {upper}"
     pending = counts.started - counts.finished
     busy = f", {pending} under way" if pending else ""
@@ -204,8 +202,17 @@ def percent(rate: Fraction, digits: int = 3) -> str:
 def _beside(rate: Fraction, guard: Guard) -> str:
     """A rate with as many digits as it takes to tell it from the guard's limit."""
     limit = Fraction(guard.limit)
-    texts = (percent(rate, digits) for digits in range(3, 9))
-    return next((text for text in texts if rate == limit or text != percent(limit)), percent(rate))
+    texts = (percent(rate, digits) for digits in range(_digits(guard), 17))
+    return next((text for text in texts if rate == limit or text != _limit(guard)), percent(rate))
+
+
+def _limit(guard: Guard) -> str:
+    """The limit with all of its digits."""
+    return percent(Fraction(guard.limit), _digits(guard))
+
+
+def _digits(guard: Guard) -> int:
+    return max(3, len(guard.limit.as_tuple().digits))
 
 
 def _odds(ratio: float) -> str:

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id, split
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL, OUTDATED_SQL, STALE_SQL
+from store.words import (
+    DELIVERING_SQL,
+    EXCLUDED_SQL,
+    IN_FLIGHT_SQL,
+    LOCK_SQL,
+    OPEN_SQL,
+    OUTDATED_SQL,
+    STALE_SQL,
+)
 
 _CAMPAIGNS_OF = f"""
 SELECT DISTINCT campaign_id FROM assignment
@@ -48,7 +56,7 @@ WITH best AS (
     WHERE a.vehicle_id = ANY(%(vehicles)s) AND a.campaign_id = ANY(%(campaigns)s)
       AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
       AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
-      AND {DELIVERING_SQL} AND p.allowance > 0
+      AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
       AND NOT EXISTS (
           SELECT FROM assignment AS live
           WHERE live.vehicle_id = a.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}))
@@ -75,7 +83,7 @@ WITH best AS (
 )
 UPDATE assignment AS a
 SET state = 'offered', attempt = a.attempt + (a.attempt = 0 OR a.heard_at IS NOT NULL)::int,
-    offered_at = clock_timestamp(), heard_at = NULL, fetched_at = NULL, not_before = NULL,
+    offered_at = clock_timestamp(), heard_at = NULL, fetched_at = NULL, slice = NULL, not_before = NULL,
     cancel_wanted = false
 FROM lucky JOIN slots USING (campaign_id)
 WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free

@@ -36,6 +36,7 @@ from store.tables import (
     VehicleRow,
     VinListRow,
 )
+from store.withdrawals import refuse_withdrawn
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def register(
         Refused: the package, an ECU or a name does not fit, or a phase would be empty.
     """
     package = resolve_package(connection, definition)
+    refuse_withdrawn(connection, package.name, [module.artifact.sha256 for module in package.modules])
     known = connection.execute(
         select(col(CampaignRow.id), col(CampaignRow.first_run_id), col(CampaignRow.state)).where(
             col(CampaignRow.name) == definition.name
@@ -203,8 +205,7 @@ def _insert(
             "size": sizes[number],
             "allowance": 0,
             "pace_base": 0,
-            "window_attempts": 0,
-            "window_failures": 0,
+            "overdue_after": definition.limits_of(number).overdue,
             "guards": [guard.model_dump(mode="json") for guard in definition.guards_of(number)],
             "limits": definition.limits_of(number).model_dump(mode="json"),
         }

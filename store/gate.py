@@ -7,15 +7,20 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from campaign.assignment import IN_FLIGHT, STARTED, Tally
+from campaign.assignment import ATTEMPTS, Tally
+from campaign.breach import Exposed
 from campaign.lifecycle import State
-from store.tallies import TALLIES_SQL, by_phase
-from store.words import LOCK_SQL, OPEN_SQL
+from store.guarded import exposed
+from store.judged import judged
+from store.tallies import tally
+from store.words import ATTEMPTS_SQL, LOCK_SQL, OPEN_SQL, WITHDRAWN_SQL
 
-_OPEN_GATE = """
+_OPEN_GATE = f"""
 UPDATE campaign SET gate_open = true, gate_seq = %(seq)s, state = %(state)s,
-       lease_until = clock_timestamp() + %(lease)s, shut_at = NULL
+       lease_until = clock_timestamp() + %(lease)s, shut_at = NULL,
+       window_began_at = coalesce(window_began_at, clock_timestamp())
 WHERE id = %(id)s AND gate_seq < %(seq)s AND finished_at IS NULL AND (breach IS NULL OR %(new_window)s)
+  AND NOT EXISTS (SELECT FROM campaign AS c WHERE c.id = campaign.id AND EXISTS ({WITHDRAWN_SQL}))
 """
 
 #: A pause stops every clock of the phases: the deadline moves on, and the rate counts from here.
@@ -33,13 +38,22 @@ _RESTART_DEADLINES = """
 UPDATE phase SET released_at = clock_timestamp() WHERE campaign_id = %(id)s AND released_at IS NOT NULL
 """
 
-#: A new evidence window: what happened until now is known to whoever resumed.
-_NEW_WINDOW = """
-UPDATE phase SET window_attempts = %(attempts)s, window_failures = %(failures)s
-WHERE campaign_id = %(id)s AND number = %(phase)s
+#: A new evidence window: what happened until now is known to whoever resumed. Those under way go over.
+_ACKNOWLEDGE = f"""
+UPDATE tally SET acknowledged = vehicles
+WHERE campaign_id = %(id)s AND state IN ({ATTEMPTS_SQL}) AND acknowledged <> vehicles
 """
 
-_COUNT_WINDOW = 'UPDATE campaign SET "window" = "window" + 1, breach = NULL WHERE id = %(id)s'
+_KEEP_WINDOW = """
+INSERT INTO evidence_window (campaign_id, number, ended_at, sentences)
+SELECT id, "window", clock_timestamp(), %(sentences)s FROM campaign WHERE id = %(id)s
+ON CONFLICT DO NOTHING
+"""
+
+_COUNT_WINDOW = """
+UPDATE campaign SET "window" = "window" + 1, window_began_at = clock_timestamp(), breach = NULL
+WHERE id = %(id)s
+"""
 
 #: Stopping asks for no fence: a late repetition shuts a gate that a person opens again; the other way round
 #: it would open one that a person had shut.
@@ -73,12 +87,6 @@ def _lock(connection: Connection, campaign_id: int) -> None:
     connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
 
 
-def tally(connection: Connection, campaign_id: int) -> dict[int, Tally]:
-    """The tally of each phase, by number."""
-    rows = connection.exec_driver_sql(TALLIES_SQL, ([campaign_id],)).fetchall()
-    return {phase: found for (_, phase), found in by_phase(rows).items()}
-
-
 def open_gate(
     connection: Connection,
     campaign_id: int,
@@ -103,19 +111,27 @@ def open_gate(
     if opened and new_deadline:
         connection.exec_driver_sql(_RESTART_DEADLINES, key)
     if opened and new_window:
+        connection.exec_driver_sql(_KEEP_WINDOW, key | {"sentences": known(connection, campaign_id)})
+        connection.exec_driver_sql(_ACKNOWLEDGE, key)
         connection.exec_driver_sql(_COUNT_WINDOW, key)
-        for phase, found in tally(connection, campaign_id).items():
-            counts = found.counts.model_dump()
-            connection.exec_driver_sql(_NEW_WINDOW, {"id": campaign_id, "phase": phase, **counts})
+
+
+def known(connection: Connection, campaign_id: int) -> list[str]:
+    """What is known in the present evidence window, a sentence per phase that has begun."""
+    return [
+        f"phase {each.guarded.phase} ({each.guarded.name}): {each.headline.sentence}"
+        for each in judged(connection, campaign_id)
+        if each.evidence.tally.of(ATTEMPTS)
+    ]
 
 
 def shut_gate(
     connection: Connection, campaign_id: int, seq: int, state: State, *, cancel_started: bool = False
-) -> tuple[int, int]:
+) -> Exposed:
     """Stop delivery and withdraw what has not started.
 
     Returns:
-        How many vehicles had an offer they had not started, and how many had started, at this moment.
+        The vehicles that were under way at this moment.
     """
     _lock(connection, campaign_id)
     key = {"id": campaign_id, "seq": seq, "state": state.value}
@@ -124,7 +140,7 @@ def shut_gate(
     connection.exec_driver_sql(_WITHDRAW, key)
     if cancel_started:
         connection.exec_driver_sql(_ASK_TO_CANCEL, key)
-    return before.of(IN_FLIGHT - STARTED), before.of(STARTED)
+    return exposed(before)
 
 
 def set_state(connection: Connection, campaign_id: int, seq: int, state: State) -> None:

@@ -1,32 +1,21 @@
-"""A phase with its guards and evidence window, as the kill switch sees it."""
+"""A phase with its guards, as the kill switch sees it, and the record of a stop."""
 
 from collections.abc import Sequence
 from typing import Any, Self
 
-from campaign.assignment import Tally
-from campaign.guards import Breach, Counts, Guard, Status, Verdict, evaluate, worst
+from campaign.assignment import HARMED, Tally, Target
+from campaign.breach import Breach, Exposed
+from campaign.guards import Guard
+from campaign.judgement import Evidence, breach, judge, suspect
 from campaign.model import Message
-from store.words import FAILURES_SQL
+from campaign.verdict import Verdict
 
 #: Phases by two arrays of campaign ids and phase numbers.
 GUARDED_SQL = """
-SELECT campaign_id, number, name, guards, window_attempts, window_failures FROM phase
-WHERE (campaign_id, number) IN (SELECT * FROM unnest(%s::int[], %s::int[]))
-ORDER BY campaign_id, number
-"""
-
-#: A failure that was acknowledged at a resume and is corrected since must not make room for a new one.
-SHRINK_WINDOWS_SQL = f"""
-UPDATE phase AS p SET window_failures = f.failures
-FROM (
-    SELECT q.campaign_id, q.number, coalesce(sum(t.vehicles), 0) AS failures
-    FROM phase AS q
-    LEFT JOIN tally AS t
-        ON t.campaign_id = q.campaign_id AND t.phase = q.number AND t.state IN ({FAILURES_SQL})
-    WHERE q.campaign_id = ANY(%s) AND q.window_failures > 0
-    GROUP BY q.campaign_id, q.number
-) AS f
-WHERE p.campaign_id = f.campaign_id AND p.number = f.number AND f.failures < p.window_failures
+SELECT p.campaign_id, p.number, p.name, p.size, c."window", p.guards
+FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+WHERE (p.campaign_id, p.number) IN (SELECT * FROM unnest(%s::int[], %s::int[])) AND (c.breach IS NULL OR %s)
+ORDER BY p.campaign_id, p.number
 """
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
@@ -37,34 +26,49 @@ UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timesta
 
 
 class Guarded(Message):
-    """The guards of a phase, and the counts at which its evidence window began."""
+    """The guards of a phase."""
 
     campaign_id: int
     phase: int
     name: str
+    size: int
+    window: int
     guards: tuple[Guard, ...]
-    window: Counts
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From a row of ``GUARDED_SQL``."""
-        campaign_id, phase, name, guards, attempts, failures = row
-        return cls(
-            campaign_id=campaign_id,
-            phase=phase,
-            name=name,
-            guards=guards,
-            window=Counts(attempts=attempts, failures=failures),
+        campaign_id, phase, name, size, window, guards = row
+        return cls(campaign_id=campaign_id, phase=phase, name=name, size=size, window=window, guards=guards)
+
+    def breach(
+        self, evidence: Evidence, campaign: Tally, verdicts: Sequence[Verdict] | None = None
+    ) -> Breach | None:
+        """The breach, if there is one.
+
+        Args:
+            campaign: all vehicles of the campaign, whatever the window: who is exposed.
+            verdicts: what the guards say, if they have been asked.
+        """
+        found = breach(self.guards, judge(self.guards, evidence) if verdicts is None else verdicts)
+        if found is None:
+            return None
+        guard = next(guard for guard in self.guards if guard.name == found.guard)
+        return Breach(
+            phase=self.phase,
+            phase_name=self.name,
+            window=self.window,
+            verdict=found,
+            culprit=suspect(guard, evidence),
+            exposed=exposed(campaign),
         )
 
-    def verdict(self, tally: Tally) -> Verdict:
-        """The worst verdict over the evidence of the present window."""
-        counts = tally.counts.since(self.window)
-        return worst([evaluate(guard, counts) for guard in self.guards])
 
-    def breach(self, tally: Tally) -> Breach | None:
-        """The breach, if there is one."""
-        verdict = self.verdict(tally)
-        if verdict.status is not Status.BREACH:
-            return None
-        return Breach(phase=self.phase, phase_name=self.name, verdict=verdict)
+def exposed(campaign: Tally) -> Exposed:
+    """Who of a campaign is under way, and who has been harmed."""
+    return Exposed(
+        offered=campaign.by_state.get(Target.OFFERED, 0),
+        downloading=campaign.by_state.get(Target.DOWNLOADING, 0),
+        installing=campaign.by_state.get(Target.INSTALLING, 0),
+        harmed=campaign.of(HARMED),
+    )

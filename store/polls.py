@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id
 from campaign.assignment import Target
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL
+from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL
 
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
@@ -24,7 +24,7 @@ SELECT v.id, v.vin, v.token_hash,
            JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
            WHERE a.vehicle_id = v.id AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
              AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
-             AND {DELIVERING_SQL} AND p.allowance > 0)
+             AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL})
 FROM vehicle AS v
 LEFT JOIN LATERAL (
     SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {DELIVERING_SQL} AS delivering,

@@ -16,11 +16,23 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from campaign.action import split
-from campaign.assignment import OPEN, TERMINAL, Happening, Said, Target, after, meaning
+from campaign.assignment import (
+    FAILURES,
+    HARMED,
+    OPEN,
+    TERMINAL,
+    Happening,
+    Said,
+    Target,
+    after,
+    meaning,
+)
+from campaign.metrics import total
 from campaign.pace import defer_back_off
-from store.guarded import CLOSE_SQL, GUARDED_SQL, SHRINK_WINDOWS_SQL, Guarded
+from store.evidence import CONFIGURATIONS_SQL, COUNTED_SQL, SLICE_SQL, Configurations, counted, evidence
+from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
 from store.tallies import TALLIES_SQL, by_phase
-from store.words import DELIVERING_SQL, LOCK_SQL
+from store.words import DELIVERING_SQL, EXCLUDED_SQL, LOCK_SQL
 
 Channel = Literal["deployment", "cancel"]
 
@@ -47,20 +59,26 @@ class Effect(StrEnum):
 
 _READ = f"""
 SELECT a.vehicle_id, a.campaign_id, a.phase, a.state, a.attempt, a.fetched_at IS NOT NULL AS fetched,
-       a.cancel_wanted, {DELIVERING_SQL} AS delivering
+       a.cancel_wanted, {DELIVERING_SQL} AS delivering, {EXCLUDED_SQL} AS excluded
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
 
-_WRITE = """
+#: A vehicle belongs to the slice of time in which it began to install; slices begin with their window.
+_WRITE = f"""
 UPDATE assignment AS a
 SET state = n.state, cancel_wanted = n.cancel_wanted, heard_at = clock_timestamp(),
     finished_at = CASE WHEN n.over THEN coalesce(a.finished_at, clock_timestamp()) END,
     not_before = clock_timestamp() + n.back_off * interval '1 second',
-    code = coalesce(n.code, a.code), message = coalesce(n.message, a.message)
+    code = coalesce(n.code, a.code), message = coalesce(n.message, a.message),
+    slice = CASE WHEN n.installs THEN coalesce(
+        a.slice, date_bin({SLICE_SQL}, clock_timestamp(), coalesce(c.window_began_at, c.created_at)))
+        ELSE a.slice END
 FROM jsonb_to_recordset(%s) AS n (
-    vehicle_id int, campaign_id int, state text, cancel_wanted bool, over bool, back_off float8,
-    code int, message text)
+    vehicle_id int, campaign_id int, phase int, state text, cancel_wanted bool, over bool, installs bool,
+    back_off float8, code int, message text)
+JOIN campaign AS c ON c.id = n.campaign_id
+JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
 WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
 """
 
@@ -167,7 +185,8 @@ def _decide_cancel(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
         return Effect.NOT_CANCELLING, "not cancelling"
     row["heard"] = True
     if report.said.execution == "closed" and report.said.finished != "failure":
-        _move(row, after(state, Happening.CANCEL), report)
+        ends = Happening.EXCLUDE if row["excluded"] else Happening.CANCEL
+        _move(row, after(state, ends), report)
         return Effect.RECORDED, row["state"]
     if report.said.execution in ("closed", "rejected"):
         row["cancel_wanted"] = False
@@ -193,14 +212,21 @@ def _outcome(event: Happening) -> str:
         Happening.SUCCEED: Target.SUCCEEDED,
         Happening.FAIL: Target.FAILED,
         Happening.ROLL_BACK: Target.ROLLED_BACK,
+        Happening.HARM: Target.CRITICAL,
+        Happening.FAIL_DOWNLOAD: Target.DOWNLOAD_FAILED,
         Happening.DEFER: Target.DEFERRED,
     }
     return words[event].value if event in words else ""
 
 
+#: Has begun to install.
+_INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
+
+
 def _change(row: dict[str, Any]) -> dict[str, Any]:
-    keys = ("vehicle_id", "campaign_id", "state", "cancel_wanted", "back_off", "code", "message")
-    return {key: row[key] for key in keys} | {"over": Target(row["state"]) in TERMINAL}
+    keys = ("vehicle_id", "campaign_id", "phase", "state", "cancel_wanted", "back_off", "code", "message")
+    state = Target(row["state"])
+    return {key: row[key] for key in keys} | {"over": state in TERMINAL, "installs": state in _INSTALLS}
 
 
 def _log(reports: Sequence[Report], decided: Sequence[tuple[Effect, str]]) -> Iterable[dict[str, Any]]:
@@ -233,18 +259,29 @@ async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]])
     if installed:
         await connection.execute(_LOCK_ECUS, [[row["vehicle_id"] for row in installed]])
         await connection.execute(_INSTALLED, [Jsonb(installed)])
-    phases = sorted({(row["campaign_id"], row["phase"]) for row in ended})
-    if phases:
-        await _close_breached(connection, phases)
+    # A success closes no gate: only phases with a new failure are judged.
+    worse = sorted({(row["campaign_id"], row["phase"]) for row in ended if Target(row["state"]) in FAILURES})
+    if worse:
+        await _close_breached(connection, worse)
 
 
 async def _close_breached(connection: AsyncConnection, phases: Sequence[tuple[int, int]]) -> None:
-    campaigns = sorted({campaign for campaign, _ in phases})
-    await connection.execute(SHRINK_WINDOWS_SQL, [campaigns])
-    found = await connection.execute(TALLIES_SQL, [campaigns])
-    tallies = by_phase(await found.fetchall())
-    found = await connection.execute(GUARDED_SQL, ([c for c, _ in phases], [p for _, p in phases]))
-    for guarded in map(Guarded.from_row, await found.fetchall()):
-        breach = guarded.breach(tallies[guarded.campaign_id, guarded.phase])
-        if breach is not None:
-            await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))
+    """Judge phases by all that needs no clock, and close the gate of those in breach."""
+    numbers = [campaign for campaign, _ in phases], [phase for _, phase in phases]
+    found = await connection.execute(GUARDED_SQL, (*numbers, False))
+    guarded = [Guarded.from_row(row) for row in await found.fetchall()]
+    for campaign_id in sorted({each.campaign_id for each in guarded}):
+        key = [[campaign_id]]
+        found = await connection.execute(COUNTED_SQL, key)
+        counts = counted(await found.fetchall())
+        found = await connection.execute(CONFIGURATIONS_SQL, key)
+        configurations = Configurations(await found.fetchall())
+        found = await connection.execute(TALLIES_SQL, key)
+        everybody = total(by_phase(await found.fetchall()).values())
+        for each in guarded:
+            if each.campaign_id != campaign_id:
+                continue
+            known = evidence(configurations, counts.get((campaign_id, each.phase), {}), each.size)
+            breach = each.breach(known, everybody)
+            if breach is not None:
+                await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), campaign_id))

@@ -1,23 +1,41 @@
-"""One tick of supervision: housekeeping, guards, allowance and lease, in one transaction under the lock."""
+"""One tick of supervision: housekeeping, guards, brake, allowance and lease, in one transaction under the
+lock."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from campaign.assignment import Tally
-from campaign.guards import Breach
+from campaign.assignment import IN_FLIGHT, OPEN, Tally
+from campaign.brake import Matured, in_flight_cap
+from campaign.breach import Breach
+from campaign.guards import Action
+from campaign.judgement import warnings
 from campaign.lifecycle import State
+from campaign.metrics import Overdue, count, total
 from campaign.pace import allowance
 from campaign.phase import Limits
-from campaign.supervision import Mode, Observation, PhaseView, Watch
-from store.gate import tally
-from store.guarded import CLOSE_SQL, GUARDED_SQL, SHRINK_WINDOWS_SQL, Guarded
-from store.words import LOCK_SQL
+from campaign.promotion import Decision, decide, proving_guard
+from campaign.supervision import Mode, Observation, PhaseView, Watch, Window
+from store.evidence import MATURED_SQL
+from store.exclusion import sweep
+from store.guarded import CLOSE_SQL
+from store.judged import Judged, judged
+from store.tallies import tally
+from store.words import LOCK_SQL, WITHDRAWN_SQL
 
 _CAMPAIGN = """
-SELECT clock_timestamp() AS at, gate_open, gate_seq, "window", breach FROM campaign WHERE id = %(id)s
+SELECT clock_timestamp() AS at, gate_open, gate_seq, "window", breach, excluded
+FROM campaign WHERE id = %(id)s
+"""
+
+_WITHDRAWN = f"SELECT w.* FROM campaign AS c, LATERAL ({WITHDRAWN_SQL}) AS w WHERE c.id = %(id)s"
+
+_WINDOWS = """
+SELECT number, ended_at, sentences FROM evidence_window WHERE campaign_id = %(id)s
+ORDER BY number DESC LIMIT 3
 """
 
 _PHASES = """
@@ -56,7 +74,11 @@ WHERE id = %(id)s AND gate_open AND gate_seq = %(seq)s
 """
 
 
-_STATES = {Mode.ROLLING_OUT: State.ROLLING_OUT, Mode.BAKING: State.BAKING}
+_STATES = {
+    Mode.ROLLING_OUT: State.ROLLING_OUT,
+    Mode.BAKING: State.BAKING,
+    Mode.PROVING: State.BAKING,
+}
 
 
 def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
@@ -66,24 +88,35 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     campaign = connection.exec_driver_sql(_CAMPAIGN, key).one()
     phases = connection.exec_driver_sql(_PHASES, key).fetchall()
     _housekeeping(connection, key, phases)
-    views, breach = _judge(connection, watch.campaign_id, phases)
+    if campaign.excluded:
+        sweep(connection, watch.campaign_id)
+    tallies = tally(connection, watch.campaign_id)
+    found = judged(connection, watch.campaign_id, _complete(watch, tallies))
+    breach = _breach(found, tallies)
     if breach is not None:
         connection.exec_driver_sql(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), watch.campaign_id))
-    known = Breach.model_validate(campaign.breach) if campaign.breach else None
+    first = Breach.model_validate(campaign.breach) if campaign.breach else None
     gate_open = campaign.gate_open and breach is None
+    limits = Limits.model_validate(phases[watch.phase - 1].limits)
+    cap = _cap(connection, key, limits)
     if gate_open and campaign.gate_seq == watch.seq and watch.mode is not Mode.HOLDING:
         _release(connection, key, watch.phase, phases, campaign.at)
-        limits = Limits.model_validate(phases[watch.phase - 1].limits)
-        connection.exec_driver_sql(
-            _RENEW, {**key, "in_flight": limits.in_flight, "state": _STATES[watch.mode].value}
-        )
+        connection.exec_driver_sql(_RENEW, {**key, "in_flight": cap, "state": _STATES[watch.mode].value})
+    here = found[watch.phase - 1]
     return Observation(
         at=campaign.at,
         gate_open=gate_open,
         gate_seq=campaign.gate_seq,
         window=campaign.window,
-        phases=views,
-        breach=known or breach,
+        windows=_windows(connection, key) if campaign.window > 1 else (),
+        phases=_views(found, phases, tallies),
+        verdicts=here.verdicts,
+        warnings=tuple(each for one in found for each in warnings(one.guarded.guards, one.verdicts)),
+        promotion=_promotion(watch, found, len(phases)),
+        breach=first or breach,
+        cap=cap,
+        excluded=tuple(campaign.excluded),
+        withdrawn=_withdrawn(connection, key),
     )
 
 
@@ -98,28 +131,63 @@ def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any) -> N
             connection.exec_driver_sql(statement, values)
 
 
-def _judge(
-    connection: Connection, campaign_id: int, phases: Any
-) -> tuple[tuple[PhaseView, ...], Breach | None]:
-    connection.exec_driver_sql(SHRINK_WINDOWS_SQL, ([campaign_id],))
-    tallies = tally(connection, campaign_id)
-    numbers = [phase.number for phase in phases]
-    rows = connection.exec_driver_sql(GUARDED_SQL, ([campaign_id] * len(numbers), numbers)).fetchall()
-    views, breach = [], None
-    for row, phase in zip(rows, phases, strict=True):
-        guarded = Guarded.from_row(row)
-        found = tallies.get(guarded.phase, Tally())
-        breach = breach or guarded.breach(found)
-        views.append(
-            PhaseView(
-                number=guarded.phase,
-                name=guarded.name,
-                tally=found,
-                verdict=guarded.verdict(found),
-                released_at=phase.released_at,
-            )
+def _complete(watch: Watch, tallies: dict[int, Tally]) -> dict[int, bool]:
+    """The phases in which nobody is under way and nobody will be: all are over, or it is watched only."""
+    rolls_out = watch.phase if watch.mode is Mode.ROLLING_OUT else watch.phase + 1
+    return {
+        number: found.of(IN_FLIGHT) == 0 and (found.of(OPEN) == 0 or number < rolls_out)
+        for number, found in tallies.items()
+    }
+
+
+def _breach(found: Sequence[Judged], tallies: dict[int, Tally]) -> Breach | None:
+    everybody = total(tallies.values())
+    breaches = (each.guarded.breach(each.evidence, everybody, each.verdicts) for each in found)
+    return next((breach for breach in breaches if breach is not None), None)
+
+
+def _cap(connection: Connection, key: dict[str, Any], limits: Limits) -> int:
+    vehicles, bad = connection.exec_driver_sql(MATURED_SQL, key).one()
+    matured = Matured(vehicles=vehicles, bad=bad)
+    return in_flight_cap(matured, limits.harm_budget, limits.in_flight_floor, limits.in_flight)
+
+
+def _views(found: Sequence[Judged], phases: Any, tallies: dict[int, Tally]) -> tuple[PhaseView, ...]:
+    return tuple(
+        PhaseView(
+            number=each.guarded.phase,
+            name=each.guarded.name,
+            tally=tallies.get(each.guarded.phase, Tally()),
+            verdict=each.headline,
+            released_at=phase.released_at,
         )
-    return tuple(views), breach
+        for each, phase in zip(found, phases, strict=True)
+    )
+
+
+def _promotion(watch: Watch, found: Sequence[Judged], phases: int) -> Decision | None:
+    """Whether the watched phase may end, were its wait over now."""
+    if watch.mode not in (Mode.BAKING, Mode.PROVING):
+        return None
+    here, so_far = found[watch.phase - 1], found[: watch.phase]
+    pausing = {guard.name for guard in here.guarded.guards if guard.action is Action.PAUSE}
+    guard = proving_guard(here.guarded.guards)
+    late = sum((each.evidence.overdue for each in so_far), Overdue())
+    pooled = count(guard.metric, total(each.evidence.tally for each in so_far), late)
+    verdicts = [verdict for verdict in here.verdicts if verdict.guard in pausing]
+    return decide(watch.promotion, verdicts, guard, pooled, last=watch.phase == phases)
+
+
+def _windows(connection: Connection, key: dict[str, Any]) -> tuple[Window, ...]:
+    rows = connection.exec_driver_sql(_WINDOWS, key).fetchall()
+    return tuple(
+        Window(number=row.number, ended_at=row.ended_at, sentences=tuple(row.sentences)) for row in rows
+    )
+
+
+def _withdrawn(connection: Connection, key: dict[str, Any]) -> str:
+    row = connection.exec_driver_sql(_WITHDRAWN, key).one_or_none()
+    return "" if row is None else f"{row.actor}: {row.reason}" if row.reason else str(row.actor)
 
 
 def _release(connection: Connection, key: dict[str, Any], current: int, phases: Any, now: datetime) -> None:

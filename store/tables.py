@@ -4,7 +4,7 @@ One lock orders everything that is admitted or counted: the campaign's row, take
 (store/words.py). The tally is kept by a trigger, so it always equals what it counts.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     SmallInteger,
     Text,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from campaign.assignment import IN_FLIGHT, Target
+from campaign.assignment import FAILURES, IN_FLIGHT, Target
 from campaign.lifecycle import State
 
 
@@ -156,14 +157,18 @@ class CampaignRow(SQLModel, table=True):
     in_flight: int = Field(default=0, nullable=False)
     shut_at: datetime | None = Field(default=None, sa_column=_time())
     window: int = Field(default=1, nullable=False)
+    window_began_at: datetime | None = Field(default=None, sa_column=_time())
     breach: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
     selected_at: datetime | None = Field(default=None, sa_column=_time())
     finished_at: datetime | None = Field(default=None, sa_column=_time())
+    excluded: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
 
 
 class PhaseRow(SQLModel, table=True):
-    """A phase: its size, how many may have been admitted so far, and where its evidence window began.
+    """A phase: its size, how many may have been admitted so far, its guards and limits.
 
     ``pace_base`` had been admitted at ``pace_since``; the rate limit counts from there.
     """
@@ -180,8 +185,9 @@ class PhaseRow(SQLModel, table=True):
     pace_base: int = Field(default=0, nullable=False)
     guards: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     limits: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    window_attempts: int = Field(default=0, nullable=False)
-    window_failures: int = Field(default=0, nullable=False)
+    overdue_after: timedelta = Field(
+        sa_column=Column(Interval, nullable=False, server_default=text("'3 hours'"))
+    )
 
 
 class ConfigurationRow(SQLModel, table=True):
@@ -197,10 +203,13 @@ class ConfigurationRow(SQLModel, table=True):
     country: str | None = Field(default=None, sa_column=_text())
     region: str | None = Field(default=None, sa_column=_text())
     ecus: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    excluded: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class AssignmentRow(SQLModel, table=True):
     """A vehicle selected for a campaign, frozen at selection; only state and attempt move.
+
+    ``slice`` is the beginning of the slice of time in which it began to install.
 
     No foreign keys: one statement writes all rows of a selection out of the tables they would point to, and a
     check per row and key would cost more than the selection itself. Vehicles and campaigns are never deleted.
@@ -220,6 +229,11 @@ class AssignmentRow(SQLModel, table=True):
             "campaign_id",
             postgresql_where=text(_words("state", sorted(IN_FLIGHT))),
         ),
+        Index(
+            "assignment_failed",
+            "campaign_id",
+            postgresql_where=text(_words("state", sorted(FAILURES))),
+        ),
         {"postgresql_with": {"fillfactor": "60"}},
     )
 
@@ -234,13 +248,17 @@ class AssignmentRow(SQLModel, table=True):
     heard_at: datetime | None = Field(default=None, sa_column=_time())
     finished_at: datetime | None = Field(default=None, sa_column=_time())
     not_before: datetime | None = Field(default=None, sa_column=_time())
+    slice: datetime | None = Field(default=None, sa_column=_time())
     cancel_wanted: bool = Field(default=False, nullable=False)
     code: int | None = None
     message: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class TallyRow(SQLModel, table=True):
-    """How many assignments of a phase and configuration are in a state; a trigger keeps it."""
+    """How many assignments of a phase and configuration are in a state; a trigger keeps it.
+
+    ``acknowledged`` of them were known when the present evidence window began.
+    """
 
     __tablename__ = "tally"
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
@@ -250,6 +268,55 @@ class TallyRow(SQLModel, table=True):
     configuration_id: int = Field(primary_key=True)
     state: str = Field(sa_column=_text(primary_key=True))
     vehicles: int = Field(nullable=False)
+    acknowledged: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
+
+
+class SliceRow(SQLModel, table=True):
+    """How many assignments that began to install in a slice of time are in a state; a trigger keeps it."""
+
+    __tablename__ = "slice"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    campaign_id: int = Field(primary_key=True)
+    phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    began: datetime = Field(sa_column=_time(primary_key=True))
+    state: str = Field(sa_column=_text(primary_key=True))
+    vehicles: int = Field(nullable=False)
+
+
+class MaturedRow(SQLModel, table=True):
+    """A slice whose time is up: who had begun, and who of them was quiet or had failed at that moment."""
+
+    __tablename__ = "matured"
+
+    campaign_id: int = Field(primary_key=True)
+    phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    began: datetime = Field(sa_column=_time(primary_key=True))
+    vehicles: int = Field(nullable=False)
+    quiet: int = Field(nullable=False)
+    failed: int = Field(nullable=False)
+
+
+class EvidenceWindowRow(SQLModel, table=True):
+    """An evidence window that a resume has ended: what was known then, a sentence per phase."""
+
+    __tablename__ = "evidence_window"
+
+    campaign_id: int = Field(primary_key=True, foreign_key="campaign.id")
+    number: int = Field(primary_key=True)
+    ended_at: datetime = Field(sa_column=_time(nullable=False))
+    sentences: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+
+
+class WithdrawalRow(SQLModel, table=True):
+    """A file that no campaign delivers any more: who withdrew it, and why."""
+
+    __tablename__ = "withdrawal"
+
+    sha256: str = Field(sa_column=_text(primary_key=True))
+    at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class ReportRow(SQLModel, table=True):

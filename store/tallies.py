@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from sqlalchemy import Connection
+
 from campaign.assignment import Tally, Target
 
 TALLIES_SQL = """
@@ -16,3 +18,9 @@ def by_phase(rows: Iterable[Sequence[object]]) -> Mapping[tuple[int, int], Tally
     for campaign, phase, state, vehicles in rows:
         states.setdefault((int(str(campaign)), int(str(phase))), {})[Target(str(state))] = int(str(vehicles))
     return {key: Tally(by_state=by_state) for key, by_state in states.items()}
+
+
+def tally(connection: Connection, campaign_id: int) -> dict[int, Tally]:
+    """The tally of each phase of a campaign, by number."""
+    rows = connection.exec_driver_sql(TALLIES_SQL, ([campaign_id],)).fetchall()
+    return {phase: found for (_, phase), found in by_phase(rows).items()}

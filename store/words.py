@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from campaign.assignment import FAILURES, IN_FLIGHT, OPEN, STARTED, Target
+from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, OPEN, STARTED, Target
 
 
 def sql_list(states: Iterable[Target]) -> str:
@@ -14,6 +14,8 @@ OPEN_SQL = sql_list(OPEN)
 IN_FLIGHT_SQL = sql_list(IN_FLIGHT)
 STARTED_SQL = sql_list(STARTED)
 FAILURES_SQL = sql_list(FAILURES)
+ATTEMPTS_SQL = sql_list(ATTEMPTS)
+HARMED_SQL = sql_list(HARMED)
 
 #: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
 DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"
@@ -33,6 +35,16 @@ OUTDATED_SQL = """EXISTS (
     WHERE f.id = a.configuration_id
       AND (e.hw_id IS DISTINCT FROM fact.value ->> 'hw_id'
            OR e.sw_version IS DISTINCT FROM fact.value ->> 'sw_version'))"""
+
+#: Whether the vehicles of an assignment ``a`` were left out since they were selected.
+EXCLUDED_SQL = "EXISTS (SELECT FROM configuration AS f WHERE f.id = a.configuration_id AND f.excluded)"
+
+#: Who withdrew a file of the package of a campaign ``c``, and why; no row: nobody.
+WITHDRAWN_SQL = """
+SELECT w.actor, w.reason FROM withdrawal AS w
+JOIN jsonb_array_elements(c.package -> 'modules') AS m ON m #>> '{artifact,sha256}' = w.sha256
+ORDER BY w.at LIMIT 1
+"""
 
 #: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"

@@ -1,0 +1,89 @@
+"""Leaving a cohort out of a campaign that runs.
+
+The mark on its configurations counts at once: no admission passes it and no guard counts them. The rows
+follow at the ticks, some at a time, so that a million of them hold nobody up.
+"""
+
+from sqlalchemy import Connection
+
+from campaign.cohorts import Cohort, Dimension, Facts
+from campaign.problems import Problem, Refused, closest
+from store.words import LOCK_SQL, OPEN_SQL
+
+#: Rows that a tick moves into their bucket at the most.
+SWEEP = 50_000
+
+_MATCHES = {
+    Dimension.MODEL: "f.model = %(value)s",
+    Dimension.COUNTRY: "f.country = %(value)s",
+    Dimension.HARDWARE: (
+        "EXISTS (SELECT FROM jsonb_each(f.ecus) AS e WHERE e.value ->> 'hw_id' = %(value)s)"
+    ),
+    Dimension.PREVIOUS_VERSION: (
+        "EXISTS (SELECT FROM jsonb_each(f.ecus) AS e "
+        "WHERE e.key || ' ' || (e.value ->> 'sw_version') = %(value)s)"
+    ),
+}
+
+_KNOWN = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND {match}"
+
+_CONFIGURATIONS = "SELECT model, country, ecus FROM configuration WHERE campaign_id = %(id)s"
+
+_MARK = "UPDATE configuration AS f SET excluded = true WHERE f.campaign_id = %(id)s AND {match}"
+
+_NOTE = """
+UPDATE campaign SET excluded = excluded || ARRAY[%(cohort)s::text]
+WHERE id = %(id)s AND NOT excluded @> ARRAY[%(cohort)s::text]
+"""
+
+#: Those that download are asked to cancel; an installation is never interrupted.
+_ASK_TO_CANCEL = """
+UPDATE assignment AS a SET cancel_wanted = true
+FROM configuration AS f
+WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.state = 'downloading'
+"""
+
+_WAITING = f"""
+SELECT coalesce(sum(t.vehicles), 0) FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
+WHERE t.campaign_id = %(id)s AND f.excluded AND t.state IN ('offered', {OPEN_SQL})
+"""
+
+_MOVE = f"""
+UPDATE assignment AS a SET state = 'excluded', finished_at = clock_timestamp()
+WHERE (a.vehicle_id, a.campaign_id) IN (
+    SELECT b.vehicle_id, b.campaign_id
+    FROM assignment AS b JOIN configuration AS f ON f.id = b.configuration_id
+    WHERE b.campaign_id = %(id)s AND f.campaign_id = %(id)s AND f.excluded
+      AND b.state IN ('offered', {OPEN_SQL})
+    LIMIT {SWEEP})
+"""
+
+
+def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
+    """Leave a cohort out from now on; a second time it changes nothing.
+
+    Returns:
+        How many vehicles had not begun and are left out.
+
+    Raises:
+        Refused: no vehicle of the campaign is in it.
+    """
+    connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
+    key = {"id": campaign_id, "value": cohort.value, "cohort": str(cohort)}
+    match = _MATCHES[cohort.dimension]
+    if not connection.exec_driver_sql(_KNOWN.format(match=match), key).scalar_one():
+        found = connection.exec_driver_sql(_CONFIGURATIONS, key).fetchall()
+        known = {str(each) for row in found for each in Facts.model_validate(row._mapping).cohorts}
+        cure = f"no vehicle of this campaign is in it; {closest(str(cohort), known)}"
+        raise Refused([Problem("cohort", repr(str(cohort)), cure)], "command")
+    connection.exec_driver_sql(_MARK.format(match=match), key)
+    connection.exec_driver_sql(_NOTE, key)
+    connection.exec_driver_sql(_ASK_TO_CANCEL, key)
+    return int(connection.exec_driver_sql(_WAITING, key).scalar_one())
+
+
+def sweep(connection: Connection, campaign_id: int) -> None:
+    """Move some excluded vehicles that have not begun into their bucket; the lock must be held."""
+    key = {"id": campaign_id}
+    if connection.exec_driver_sql(_WAITING, key).scalar_one():
+        connection.exec_driver_sql(_MOVE, key)

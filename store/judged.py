@@ -1,0 +1,104 @@
+"""The phases of one campaign with all that is known of them and what their guards say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from campaign.cohorts import Cohort
+from campaign.judgement import Evidence, headline, judge
+from campaign.metrics import CLOCKED, Overdue
+from campaign.verdict import Status, Verdict
+from store.evidence import (
+    CONFIGURATIONS_SQL,
+    COUNTED_SQL,
+    MATURE_SQL,
+    OVERDUE_SQL,
+    QUIET_SQL,
+    SLICES_SQL,
+    Configurations,
+    counted,
+    evidence,
+    overdue,
+    slices,
+)
+from store.guarded import GUARDED_SQL, Guarded
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A phase, its evidence and the verdicts on it."""
+
+    guarded: Guarded
+    evidence: Evidence
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def headline(self) -> Verdict:
+        """The verdict to show where there is room for one."""
+        return headline(self.guarded.guards, self.verdicts)
+
+
+def judged(
+    connection: Connection, campaign_id: int, complete: Mapping[int, bool] | None = None
+) -> list[Judged]:
+    """Judge every phase, by number.
+
+    Args:
+        complete: the phases in which nobody is under way any more.
+    """
+    key = {"id": campaign_id}
+    connection.exec_driver_sql(MATURE_SQL, key)
+    counts = counted(connection.exec_driver_sql(COUNTED_SQL, ([campaign_id],)).fetchall())
+    configurations = Configurations(
+        connection.exec_driver_sql(CONFIGURATIONS_SQL, ([campaign_id],)).fetchall()
+    )
+    late = overdue(connection.exec_driver_sql(OVERDUE_SQL, key).fetchall())
+    parts = slices(connection.exec_driver_sql(SLICES_SQL, key).fetchall())
+    found = []
+    for guarded in _guarded(connection, campaign_id):
+        number = guarded.phase
+        over = bool(complete and complete.get(number))
+        known = replace(
+            evidence(configurations, counts.get((campaign_id, number), {}), guarded.size, complete=over),
+            overdue=late.get(number, Overdue()),
+            slices=parts.get(number, ()),
+        )
+        found.append(Judged(guarded, known, judge(guarded.guards, known)))
+    if any(_silent(each) for each in found):
+        found = _with_quiet(connection, campaign_id, configurations, found)
+    return found
+
+
+def _guarded(connection: Connection, campaign_id: int) -> list[Guarded]:
+    numbers = connection.exec_driver_sql(
+        "SELECT number FROM phase WHERE campaign_id = %(id)s", {"id": campaign_id}
+    ).scalars()
+    phases = list(numbers)
+    rows = connection.exec_driver_sql(GUARDED_SQL, ([campaign_id] * len(phases), phases, True)).fetchall()
+    return [Guarded.from_row(row) for row in rows]
+
+
+def _silent(each: Judged) -> bool:
+    """Whether a guard that watches silence is breached."""
+    names = {guard.name for guard in each.guarded.guards if guard.metric in CLOCKED}
+    return any(verdict.guard in names and verdict.status is Status.BREACH for verdict in each.verdicts)
+
+
+def _with_quiet(
+    connection: Connection, campaign_id: int, configurations: Configurations, found: list[Judged]
+) -> list[Judged]:
+    """The same, with who is overdue by cohort: only a breach of silence asks whose it is."""
+    rows = connection.exec_driver_sql(QUIET_SQL, {"id": campaign_id}).fetchall()
+    quiet: dict[int, dict[int, int]] = {}
+    for phase, configuration, vehicles in rows:
+        quiet.setdefault(phase, {})[configuration] = vehicles
+    return [
+        replace(each, evidence=_quiet(each.evidence, configurations, quiet.get(each.guarded.phase, {})))
+        for each in found
+    ]
+
+
+def _quiet(known: Evidence, configurations: Configurations, quiet: Mapping[int, int]) -> Evidence:
+    by_cohort: dict[Cohort, int] = configurations.sums(quiet)
+    return replace(known, quiet=by_cohort, quiet_total=sum(quiet.values()))
