@@ -70,6 +70,7 @@ def build_worker(client: Client, database: Engine, settings: Settings, threads: 
             delivery.show_state,
             delivery.finish,
             delivery.change_limits,
+            delivery.exclude_cohort,
             delivery.write_journal,
             supervision.supervise,
             notification.notify,

@@ -75,14 +75,12 @@ class Delivery:
         """Give a phase and all later ones new limits; the next tick obeys them, and what is absent stays."""
         with refusing(), transaction(self._engine, _LONGEST) as connection:
             limits.change(connection, change.campaign_id, change.from_phase, change.limits, change.guards)
-            journal.write(connection, change.campaign_id, change.lines)
 
     @activity.defn
     def exclude_cohort(self, order: Exclusion) -> Excluded:
         """Leave a cohort out from now on."""
         with refusing(), transaction(self._engine, _LONGEST) as connection:
             found = exclusion.exclude(connection, order.campaign_id, Cohort.read(order.cohort))
-            journal.write(connection, order.campaign_id, order.lines)
         return Excluded(vehicles=found)
 
     @activity.defn

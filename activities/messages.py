@@ -47,11 +47,10 @@ class GateOrder(Message):
 
 
 class Exclusion(Message):
-    """A cohort to leave out, ``dimension=value``, with the journal lines that go with it."""
+    """A cohort to leave out, ``dimension=value``."""
 
     campaign_id: int
     cohort: str
-    lines: tuple[Line, ...] = ()
 
 
 class Excluded(Message):
@@ -80,7 +79,6 @@ class LimitsChange(Message):
     from_phase: int
     limits: dict[str, int] = Field(default_factory=dict)
     guards: dict[str, Decimal] = Field(default_factory=dict)
-    lines: tuple[Line, ...] = ()
 
 
 class JournalEntry(Message):

@@ -215,7 +215,12 @@ def limits(
     name: Name,
     in_flight: Annotated[int | None, typer.Option(help="Vehicles offered or busy at once.")] = None,
     per_minute: Annotated[int | None, typer.Option(help="Admissions per minute.")] = None,
-    failure_limit: Annotated[str | None, typer.Option(help="The guard's limit, such as 0.02.")] = None,
+    in_flight_floor: Annotated[int | None, typer.Option(help="The least the brake allows.")] = None,
+    harm_budget: Annotated[int | None, typer.Option(help="Vehicles a bad update may harm.")] = None,
+    failure_limit: Annotated[str | None, typer.Option(help="The main guard's limit, such as 0.02.")] = None,
+    guard: Annotated[
+        list[str] | None, typer.Option(help="NAME=LIMIT of a guard, such as silence=0.05; repeatable.")
+    ] = None,
     by: By = "",
     reason: Reason = "",
     as_json: AsJson = False,
@@ -224,7 +229,14 @@ def limits(
 
     Example: starter.py limits campaign-winter-optimization --in-flight 200 --reason "CDN load"
     """
-    given = {"in_flight": in_flight, "per_minute": per_minute, "failure_limit": failure_limit}
+    given = {
+        "in_flight": in_flight,
+        "per_minute": per_minute,
+        "in_flight_floor": in_flight_floor,
+        "harm_budget": harm_budget,
+        "failure_limit": failure_limit,
+        "guards": dict(_pairs(guard)) if guard else None,
+    }
     request = {key: value for key, value in given.items() if value is not None} | {"by": by, "reason": reason}
     sentence = run(lambda found: found.set_limits(name, request))
     if as_json:
@@ -233,9 +245,35 @@ def limits(
         typer.echo(sentence)
 
 
+def _pairs(texts: list[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        name, equals, limit = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r}: write NAME=LIMIT, such as silence=0.05")
+        yield name, limit
+
+
+def exclude(
+    name: Name,
+    cohort: Annotated[str, typer.Argument(help="DIMENSION=VALUE: hw_id, from_version, model or country.")],
+    by: By = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Leave a cohort out of a campaign and, if it is paused, go on with the others.
+
+    Example: starter.py exclude campaign-winter-optimization hw_id=BOSCH-MRR-EVO15
+    """
+    sentence = run(lambda found: found.exclude(name, cohort, by, reason))
+    if as_json:
+        print_json({"changed": sentence})
+    else:
+        typer.echo(sentence)
+
+
 def add_to(app: typer.Typer) -> None:
     """Give an application these commands."""
-    for command in (launch, status, approve, pause, resume, abort, promote, limits):
+    for command in (launch, status, approve, pause, resume, abort, promote, exclude, limits):
         app.command(epilog=EXIT_CODES)(command)
     app.command("list", epilog=EXIT_CODES)(list_campaigns)
     app.command(epilog=WATCH_EXIT_CODES)(watch)

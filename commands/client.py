@@ -31,7 +31,8 @@ from runtime.errors import Unreachable
 from runtime.settings import Settings
 from runtime.temporal import connect, ui_link
 from workflows.campaign import CampaignWorkflow
-from workflows.status import Status, describe, refreshed, summary
+from workflows.details import describe, summary
+from workflows.status import Status, refreshed
 
 #: A worker answers a query in milliseconds. One that died in the middle of a workflow task is given up by the
 #: server after ten seconds, and another one after that.
@@ -150,6 +151,18 @@ class Campaigns:
         """Change limits while it runs; the sentence that was journaled."""
         handle = await self.find(name)
         asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.set_limits, request)
+        answer: str = await self._answer(asked, handle.id)
+        return answer
+
+    async def exclude(self, name: str, cohort: str, by: str, reason: str) -> str:
+        """Leave a cohort out, and go on if the campaign is paused; the sentence that was journaled.
+
+        Raises:
+            Refused: no vehicle of the campaign is in it, or it is no cohort; nothing was changed.
+        """
+        handle = await self.find(name)
+        request = {"cohort": cohort, "by": by, "reason": reason}
+        asked: Awaitable[Any] = handle.execute_update(CampaignWorkflow.exclude, request)
         answer: str = await self._answer(asked, handle.id)
         return answer
 

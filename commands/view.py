@@ -24,13 +24,34 @@ def view(status: Status) -> RenderableType:
     if status.why:
         parts.append(Text(status.why, style=f"bold {colour}"))
     if status.exposure is not None and status.stage == "Paused":
-        stop = status.exposure
-        parts.append(Text(f"at the stop: {stop.withdrawn} offers withdrawn, {stop.started} had started"))
+        parts.append(Text(f"at the stop: {status.exposure.sentence}"))
+    parts += [Text(line, style="dim") for line in _aside(status)]
     for step in status.next if status.stage in ("Draft", "Paused") else ():
         parts.append(Text(f"  {step}"))
     title = Text.assemble((status.name, "bold"), "  ", (status.state, f"bold {colour}"))
     as_of = f"as of {status.as_of:%H:%M:%S} UTC" if status.as_of else None
     return Panel(Group(*parts), title=title, subtitle=as_of, title_align="left", border_style=colour)
+
+
+def _aside(status: Status) -> list[str]:
+    """Who is in no failure rate, who was left out, and what earlier evidence windows knew."""
+    counts: dict[str, int] = {}
+    for phase in status.phases:
+        for state, vehicles in phase.by_state.items():
+            counts[state] = counts.get(state, 0) + vehicles
+    apart = [f"{counts[state]} {state.replace('_', ' ')}" for state in _APART if counts.get(state)]
+    lines = [f"not counted: {', '.join(apart)}"] if apart else []
+    if status.cap is not None and status.stage == "Active":
+        lines.append(f"at most {status.cap} in flight, as the evidence allows")
+    if status.excluded:
+        lines.append(f"left out: {', '.join(status.excluded)}")
+    for window in status.windows:
+        lines.append(f"evidence window {window.number}: {'; '.join(window.sentences)}")
+    return lines
+
+
+#: In no failure rate, and always shown.
+_APART = ("deferred", "not_applicable", "cancelled", "expired", "excluded")
 
 
 def _phases(status: Status) -> Table:

@@ -21,13 +21,14 @@ with workflow.unsafe.imports_passed_through():
         Registration,
         Supervised,
     )
+    from activities.refusing import REFUSED
     from activities.supervision import Supervision
-    from activities.targeting import REFUSED, Targeting
+    from activities.targeting import Targeting
     from campaign.definition import Definition, OnAbort, parse
     from campaign.lifecycle import Event, State
     from campaign.problems import Problem, Refused
     from campaign.supervision import Finding, Mode
-    from workflows import options, search
+    from workflows import notices, options, search
     from workflows.orders import Order
     from workflows.steps import Steps
     from workflows.story import Story
@@ -202,24 +203,38 @@ class CampaignWorkflow(Steps):
     async def _bake(self) -> None:
         story, moves = self._story, self._moves
         wait = self.definition.phases[story.phase - 1].wait
-        while self._moves == moves and story.promote is None and story.baked < wait:
+        if wait:
             began = workflow.now()
-            left = wait - story.baked
+            left = max(wait - story.baked, timedelta(seconds=1))
             story.why = f"baking {self._phase_name}: watched until {began + left:%Y-%m-%d %H:%M:%S} UTC"
             self._show()
+            # It ends by its timer, not by the clock: what follows must be the same at every replay.
             found = await self._supervise(Mode.BAKING, moves, left)
             story.baked += workflow.now() - began
             if found is not None:
                 return self._judge(found)
-        if self._moves != moves:
-            return None
-        # The last tick may be an interval old, and a bake of no length had none.
-        found = await self._supervise(Mode.BAKING, moves, at_once=True)
-        if found is not None:
-            return self._judge(found)
         if self._moves == moves:
-            self._promote()
+            await self._prove(moves)
         return None
+
+    async def _prove(self, moves: int) -> None:
+        """End the phase when it is proven fit to be followed, or when a person says so."""
+        story = self._story
+        # The last tick may be an interval old, and a bake of no length had none.
+        found = await self._supervise(Mode.PROVING, moves, at_once=True)
+        unproven = found is None and self._moves == moves and story.promote is None
+        if unproven and story.seen is not None and story.seen.promotion is not None:
+            story.why = f"{self._phase_name} waits for a person: {story.seen.promotion.sentence}"
+            self._note("Ringmaster", "waiting", story.why)
+            self._urgent_lines = True
+            self._show()
+            notice = notices.waiting(story, workflow.info().workflow_id)
+            self._tell_people(f"Waiting for a person: {self.definition.name}", notice, urgent=True)
+            found = await self._supervise(Mode.PROVING, moves)
+        if found is not None and found.finding is not Finding.PROVEN:
+            self._judge(found)
+        elif self._moves == moves:
+            self._promote()
 
     async def _hold(self) -> None:
         story, moves = self._story, self._moves
@@ -227,7 +242,7 @@ class CampaignWorkflow(Steps):
         story.exposure = await self._write(Delivery.shut_gate, "shut the gate: paused")
         self._show()
         if story.breach is not None or story.order is None:
-            self._tell_people(f"Paused: {self.definition.name}", self._pause_notice(), urgent=True)
+            self._tell_people(f"Paused: {self.definition.name}", self._paused_notice(), urgent=True)
         while self._moves == moves:
             found = await self._supervise(Mode.HOLDING, moves)
             if found is None:
@@ -238,11 +253,14 @@ class CampaignWorkflow(Steps):
                 story.why += f"; since then {story.breach.sentence}"
                 self._note("Ringmaster", "breach", f"while paused: {story.breach.sentence}")
                 self._urgent_lines = True
-                self._tell_people(f"Breach while paused: {self.definition.name}", self._pause_notice())
+                self._tell_people(f"Breach while paused: {self.definition.name}", self._paused_notice())
             elif found.finding is Finding.SUPERSEDED:
                 # Somebody else wrote the gate while it must be shut: take over and shut it again.
                 story.seq = found.seen.gate_seq
                 await self._write(Delivery.shut_gate, "shut the gate again: paused")
+
+    def _paused_notice(self) -> str:
+        return notices.paused(self._story, workflow.info().workflow_id)
 
     async def _end(self) -> Ending:
         story = self._story
@@ -283,8 +301,9 @@ class CampaignWorkflow(Steps):
         if found.finding is Finding.BREACH and seen.breach is not None:
             story.breach = seen.breach
             story.breaches += 1
-            again = f" (breach number {story.breaches})" if story.breaches > 1 else ""
-            story.why = f"paused by a guard{again}: {seen.breach.sentence}"
+            story.why = f"paused by a guard{self._again()}: {seen.breach.sentence}"
+        elif found.finding is Finding.WITHDRAWN:
+            story.why = f"paused: the package was withdrawn everywhere by {seen.withdrawn}"
         elif found.finding is Finding.NOTHING_KNOWN:
             story.overdue = True
             story.why = f"paused: no vehicle of {self._phase_name} has reported an outcome by its deadline"
@@ -297,10 +316,20 @@ class CampaignWorkflow(Steps):
         self._note("Ringmaster", "breach", story.why)
         self._move(Event.BREACH)
 
+    def _again(self) -> str:
+        """Says so when it is not the first stop of this campaign."""
+        story = self._story
+        if story.breaches < 2:
+            return ""
+        after = f", after the resume by {story.last_resume}" if story.last_resume else ""
+        window = story.seen.window if story.seen else 1
+        return f" (stop number {story.breaches}, in evidence window {window}{after})"
+
     def _promote(self) -> None:
         story = self._story
         if story.promote is None:
-            self._note("Ringmaster", "promote", f"phase {story.phase} has been watched for its full wait")
+            why = story.seen.promotion.sentence if story.seen and story.seen.promotion else ""
+            self._note("Ringmaster", "promote", f"phase {story.phase} has ended: {why}")
         story.promote, story.baked, story.phase_began_at = None, timedelta(0), None
         if story.phase == len(self.definition.phases):
             self._move(Event.FINISHED)

@@ -9,18 +9,19 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.delivery import Delivery
-    from activities.messages import LimitsChange
-    from activities.targeting import REFUSED
+    from activities.messages import Exclusion, LimitsChange
+    from activities.refusing import REFUSED
     from campaign.definition import Definition
-    from campaign.lifecycle import Event, after, possible, why_not
+    from campaign.lifecycle import Event, State, after, possible, why_not
     from workflows import options, search
-    from workflows.changes import read_limits_order
+    from workflows.changes import read_exclusion, read_limits_order
+    from workflows.details import details
     from workflows.orders import Order, read_order
-    from workflows.status import Status, details, status
+    from workflows.status import Status, status
     from workflows.story import Story
 
 
@@ -85,7 +86,7 @@ class Console:
         else:
             story.why = ""
         if event is Event.RESUME:
-            story.resumed = True
+            story.resumed, story.last_resume, story.warned = True, order, ()
         self._move(event)
 
     @workflow.signal(description="Approve the draft. Input: nothing, a reason, or {by, reason}")
@@ -140,21 +141,19 @@ class Console:
         if not possible(self._story.state, event):
             raise ValueError(why_not(self._story.state, event))
 
-    @workflow.update(description="New limits from this phase on. Input: {in_flight, failure_limit, by, …}")
+    @workflow.update(description="New limits from this phase on. Input: {in_flight, guards, by, reason, …}")
     async def set_limits(self, request: Any = None) -> str:
         order = read_limits_order(request)
-        self._note(order.by, "limits", order.sentence())
+        phase = self._story.phase
         change = LimitsChange(
             campaign_id=self._story.campaign_id,
-            from_phase=self._story.phase,
-            in_flight=order.in_flight,
-            per_minute=order.per_minute,
-            failure_limit=order.failure_limit,
-            lines=self._story.take_lines(),
+            from_phase=phase,
+            limits=order.limits(),
+            guards=order.guard_limits(self.definition.guards_of(phase)),
         )
-        await workflow.execute_activity_method(
-            Delivery.change_limits, change, summary="change the limits", **options.GATE
-        )
+        await self._carry_out(Delivery.change_limits, change, "change the limits")
+        self._note(order.by, "limits", order.sentence())
+        self._urgent_lines = True
         return order.sentence()
 
     @set_limits.validator
@@ -162,6 +161,42 @@ class Console:
         read_limits_order(request)
         if not self._story.campaign_id or self._story.state.final:
             raise ValueError(f"limits cannot change: the campaign is {self._story.state}")
+
+    @workflow.update(description="Leave a cohort out; go on, if paused. Input: {cohort, by, reason}")
+    async def exclude(self, request: Any = None) -> str:
+        cohort, order = read_exclusion(request)
+        exclusion = Exclusion(campaign_id=self._story.campaign_id, cohort=str(cohort))
+        found = await self._carry_out(Delivery.exclude_cohort, exclusion, f"leave {cohort} out")
+        text = f"{cohort} is left out by {order}: {found.vehicles} vehicles that had not begun"
+        self._note(order.by, "exclude", text)
+        self._urgent_lines = True
+        if self._story.state is State.PAUSED:
+            self._obey(Event.RESUME, order)
+            text += "; the campaign goes on"
+        return text
+
+    @exclude.validator
+    def _check_exclusion(self, request: Any = None) -> None:
+        read_exclusion(request)
+        state = self._story.state
+        if state.final or state in (State.DRAFT, State.SELECTING):
+            raise ValueError(
+                f"nothing can be left out: the campaign is {state}; that makes sense once its vehicles are "
+                "selected and until it ends"
+            )
+
+    async def _carry_out(self, activity: Any, order: Any, what: str) -> Any:
+        """Run an activity for an update; what it refuses is the update's answer.
+
+        Raises:
+            ApplicationError: it was refused; nothing was changed.
+        """
+        try:
+            return await workflow.execute_activity_method(activity, order, summary=what, **options.GATE)
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == REFUSED:
+                raise ApplicationError(error.cause.message, type=REFUSED, non_retryable=True) from None
+            raise
 
     @workflow.update(description="Wait until the definition has passed the door, or is refused")
     async def registered(self) -> Status:

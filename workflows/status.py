@@ -1,18 +1,16 @@
-"""What a campaign says of itself: the answer to the query ``status`` and the Markdown in the Temporal UI."""
+"""What a campaign says of itself: the answer to the query ``status``."""
 
 from datetime import datetime
-from fractions import Fraction
 
 from pydantic import Field
 
-from activities.messages import Exposure
 from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, TERMINAL, Target
+from campaign.breach import Breach, Exposed
 from campaign.definition import Definition
-from campaign.guards import Breach, percent
 from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.model import Message
-from campaign.supervision import Observation
+from campaign.supervision import Observation, Window
 from workflows.story import Story
 
 
@@ -46,7 +44,12 @@ class Status(Message):
     breach: Breach | None
     breaches: int
     window: int
-    exposure: Exposure | None
+    exposure: Exposed | None
+    verdicts: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
+    promotion: str = ""
+    cap: int | None = None
+    excluded: tuple[str, ...] = ()
     package: str
     campaign_id: int
     notes: tuple[Line, ...]
@@ -67,7 +70,12 @@ def status(definition: Definition, story: Story) -> Status:
         breach=story.breach,
         breaches=story.breaches,
         window=seen.window if seen else 1,
-        exposure=story.exposure,
+        exposure=story.breach.exposed if story.breach else story.exposure,
+        verdicts=tuple(verdict.sentence for verdict in seen.verdicts) if seen else (),
+        windows=seen.windows if seen else (),
+        promotion=seen.promotion.sentence if seen and seen.promotion else "",
+        cap=seen.cap if seen else None,
+        excluded=seen.excluded if seen else (),
         package=story.package or definition.package_name,
         campaign_id=story.campaign_id,
         notes=tuple(story.notes),
@@ -108,7 +116,17 @@ def refreshed(current: Status, seen: Observation) -> Status:
     if current.as_of is not None and seen.at <= current.as_of:
         return current
     phases = tuple(_counted(phase, seen) for phase in current.phases)
-    return current.model_copy(update={"phases": phases, "as_of": seen.at, "window": seen.window})
+    return current.model_copy(
+        update={
+            "phases": phases,
+            "as_of": seen.at,
+            "window": seen.window,
+            "verdicts": tuple(verdict.sentence for verdict in seen.verdicts),
+            "windows": seen.windows,
+            "cap": seen.cap,
+            "excluded": seen.excluded,
+        }
+    )
 
 
 def _phase_stage(story: Story, number: int) -> str:
@@ -128,86 +146,10 @@ def next_steps(story: Story) -> tuple[str, ...]:
         State.QUEUED: ("abort: end it",),
         State.ROLLING_OUT: ("pause: stop admitting vehicles", "abort: end it"),
         State.BAKING: ("promote: end the wait now", "pause: hold", "abort: end it"),
-        State.PAUSED: ("resume: go on, with a new evidence window", "abort: end it"),
+        State.PAUSED: (*_exclude(story), "resume: go on, with a new evidence window", "abort: end it"),
     }.get(story.state, ())
 
 
-#: The UI asks for the rendered details with all of the text in one URL, which proxies cut at 4 kB or 8 kB.
-DETAILS_BYTES = 3_900
-_LONGEST_WHY = 400
-_LONGEST_NOTE = 160
-_LONGEST_NAME = 40
-#: Phases shown before and after the present one.
-_AROUND = 3
-
-
-def details(current: Status) -> str:
-    """The status as Markdown for the Temporal UI; lists, because its tables have no padding."""
-    lines = [f"## {current.state}: {current.name}", "", f"Package {current.package}", ""]
-    if current.why:
-        lines += [f"**{_short(current.why, _LONGEST_WHY)}**", ""]
-    first, last = max(current.phase - _AROUND, 1), min(current.phase + _AROUND, len(current.phases))
-    if first > 1:
-        lines.append(f"- {first - 1} earlier phases: done")
-    for phase in current.phases[first - 1 : last]:
-        counts = (
-            f"{phase.succeeded} succeeded, {phase.failed} failed ({_rate(phase)}), "
-            f"{phase.in_flight} in flight, {phase.waiting} waiting, {phase.other} other, of {phase.size}"
-        )
-        name = _short(phase.name, _LONGEST_NAME)
-        lines.append(f"- **{phase.number}. {name}** ({phase.stage}): {counts}")
-    if last < len(current.phases):
-        lines.append(f"- {len(current.phases) - last} later phases: waiting")
-    if current.exposure and current.stage == "Paused":
-        shut = current.exposure
-        stopped = f"At the stop {shut.withdrawn} offers were withdrawn, {shut.started} had started."
-        lines += ["", stopped]
-    if current.next:
-        lines += ["", "What can be done (Send a Signal, no input needed):", ""]
-        lines += [f"- `{step.split(':')[0]}`:{step.split(':', 1)[1]}" for step in current.next]
-    if current.as_of:
-        lines += [
-            "",
-            f"As of {current.as_of:%Y-%m-%d %H:%M:%S} UTC; live under Pending Activities.",
-        ]
-    if current.notes:
-        lines += ["", "Last notes:", ""]
-        for note in current.notes[-5:]:
-            actor, text = _short(note.actor, _LONGEST_NAME), _short(note.text, _LONGEST_NOTE)
-            lines.append(f"- {note.at:%m-%d %H:%M:%S} {actor}: {text}")
-    return "\n".join(lines).encode()[:DETAILS_BYTES].decode(errors="ignore")
-
-
-def _short(text: str, longest: int) -> str:
-    """One line of at most ``longest`` characters; what people say must not break the page."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
-def _rate(phase: PhaseStatus) -> str:
-    attempts = phase.succeeded + phase.failed
-    return percent(Fraction(phase.failed, attempts)) if attempts else "no data"
-
-
-def summary(definition: Definition) -> str:
-    """One line for the list in the Temporal UI."""
-    return (
-        f"{definition.name}: {definition.package_name}, {definition.type}, {definition.priority}, "
-        f"{len(definition.phases)} phases"
-    )
-
-
-def describe(definition: Definition) -> str:
-    """What, who and how, as Markdown: the static details of the workflow."""
-    lines = [f"## {definition.name}", "", definition.description, ""] if definition.description else []
-    lines += [
-        f"- Package: **{definition.package_name}**",
-        f"- Type {definition.type}, priority {definition.priority}, interaction {definition.interaction}",
-        f"- Start: {definition.start.isoformat() if definition.start else 'on approval'}",
-        "",
-    ]
-    for number, phase in enumerate(definition.phases, start=1):
-        size = f"{phase.rollout_percent} %" if phase.rollout_percent else f"{phase.rollout_count} vehicles"
-        guards = ", ".join(f"{guard.name} > {guard.limit} pauses" for guard in definition.guards_of(number))
-        lines.append(f"- Phase {number} **{phase.name}**: {size}, then wait {phase.wait}; {guards}")
-    return "\n".join(lines)
+def _exclude(story: Story) -> tuple[str, ...]:
+    culprit = story.breach.culprit if story.breach is not None else None
+    return () if culprit is None else (f"exclude {culprit.cohort}: leave these out and go on",)

@@ -21,6 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.story import Story
 
 
+#: A timer of no length would be none; whether there is one must not hang on the clock, which replay may see
+#: otherwise.
+_SHORTEST = timedelta(milliseconds=1)
+
 _LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -51,9 +55,9 @@ class Steps(Console):
                     lambda handle=handle: (  # type: ignore[misc]
                         handle.done()
                         or self._moves != moves
-                        or (mode is Mode.BAKING and self._promoted(at_once))
+                        or (mode in (Mode.BAKING, Mode.PROVING) and self._promoted(at_once))
                     ),
-                    timeout=max(ends - workflow.now(), timedelta(0)) if ends else None,
+                    timeout=max(ends - workflow.now(), _SHORTEST) if ends else None,
                     timeout_summary=f"wait after {self._phase_name}",
                 )
             except TimeoutError:
@@ -71,11 +75,24 @@ class Steps(Console):
                 if found.seen.breach is not None:
                     self._note("Ringmaster", "breach", f"seen beside an order: {found.seen.breach.sentence}")
                 return None
+            if found.finding is Finding.WARNING:
+                self._warn(found)
+                continue
             if found.finding is not Finding.CHECKPOINT:
                 return found
             if at_once:
                 return None
         return None
+
+    def _warn(self, found: Supervised) -> None:
+        """Tell people of guards that stop nothing, once in an evidence window."""
+        story = self._story
+        new = [verdict for verdict in found.seen.warnings if verdict.guard not in story.warned]
+        story.warned += tuple(verdict.guard for verdict in new)
+        text = "; ".join(verdict.sentence for verdict in new)
+        self._note("Ringmaster", "warning", text)
+        self._urgent_lines = True
+        self._tell_people(f"Warning: {self.definition.name}", f"{text}\nnothing was stopped")
 
     def _promoted(self, at_once: bool) -> bool:
         return self._story.promote is not None and not at_once
@@ -94,6 +111,8 @@ class Steps(Console):
             quorum_percent=phase.quorum_percent,
             deadline=phase.deadline,
             breach_known=story.breach is not None or story.state.final,
+            warned=story.warned,
+            promotion=self.definition.promotion_of(story.phase),
         )
 
     async def _until_moved(
@@ -151,15 +170,6 @@ class Steps(Console):
             workflow.start_activity_method(
                 Notification.notify, notice, summary=f"notify: {title}", **options.NOTIFICATION
             )
-        )
-
-    def _pause_notice(self) -> str:
-        story = self._story
-        exposure = story.exposure
-        exposed = f"{exposure.withdrawn} offers withdrawn, {exposure.started} had started" if exposure else ""
-        command = f"temporal workflow signal --workflow-id {workflow.info().workflow_id} --name"
-        return "\n".join(
-            [story.why, exposed, f"go on: {command} resume", f"end it: {command} abort"],
         )
 
 

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from activities.messages import Ending, Exposure
-from campaign.guards import Breach
+from activities.messages import Ending
+from campaign.breach import Breach, Exposed
 from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.supervision import Observation
@@ -35,7 +35,9 @@ class Story(BaseModel):
     why: str = ""
     breach: Breach | None = None
     breaches: int = 0
-    exposure: Exposure | None = None
+    last_resume: Order | None = None
+    warned: tuple[str, ...] = ()
+    exposure: Exposed | None = None
     seen: Observation | None = None
     ending: Ending | None = None
     notes: list[Line] = Field(default_factory=list)

@@ -1,0 +1,60 @@
+"""What people are told: what happened, where, the numbers, who was exposed, what was stopped, what to do."""
+
+import json
+from shlex import quote
+
+from campaign.breach import Exposed
+from workflows.story import Story
+
+#: What a person can answer a stop with; both tools, because not everybody has both.
+_SIGNAL = "temporal workflow signal --workflow-id {id} --name {name}"
+_EXCLUDE = "temporal workflow update execute --workflow-id {id} --name exclude --input {request}"
+
+
+def paused(story: Story, workflow_id: str) -> str:
+    """The notice of a campaign that has paused by itself."""
+    lines = [story.why]
+    if story.breach is not None:
+        lines.append(f"under way at the stop: {story.breach.exposed.sentence}")
+    if story.exposure is not None:
+        lines.append(stopped(story.exposure))
+    return "\n".join([*lines, *answers(story, workflow_id)])
+
+
+def stopped(exposure: Exposed) -> str:
+    """What a shut gate means for those under way."""
+    return (
+        f"the gate is shut: nobody is admitted, {exposure.offered} offers were withdrawn; "
+        f"{exposure.downloading} downloading and {exposure.installing} installing vehicles finish what they "
+        "began"
+    )
+
+
+def answers(story: Story, workflow_id: str) -> list[str]:
+    """The commands that answer a pause."""
+    culprit = story.breach.culprit if story.breach is not None else None
+    lines = []
+    if culprit is not None:
+        lines += [
+            f"leave {culprit.cohort} out and go on: starter.py exclude {workflow_id} {quote(culprit.cohort)}",
+            f"  or: {_EXCLUDE.format(id=workflow_id, request=quote(json.dumps({'cohort': culprit.cohort})))}",
+        ]
+    lines += [
+        f"go on with all: starter.py resume {workflow_id}",
+        f"  or: {_SIGNAL.format(id=workflow_id, name='resume')}",
+        f"end it: starter.py abort {workflow_id}",
+        f"  or: {_SIGNAL.format(id=workflow_id, name='abort')}",
+    ]
+    return lines
+
+
+def waiting(story: Story, workflow_id: str) -> str:
+    """The notice of a phase that a person must end."""
+    return "\n".join(
+        [
+            story.why,
+            f"go on: starter.py promote {workflow_id}",
+            f"  or: {_SIGNAL.format(id=workflow_id, name='promote')}",
+            f"end it: starter.py abort {workflow_id}",
+        ]
+    )
