@@ -104,18 +104,20 @@ class Guard(Frozen):
         return self
 
 
-def _standard(metric: Metric, **other: Any) -> Guard:
-    return Guard(name=metric.value, metric=metric, limit=RATES[metric][0], accept=RATES[metric][1], **other)
+def standard(metric: Metric, **other: Any) -> Guard:
+    """A guard with the rates of its metric and its word for a name, unless told otherwise."""
+    limit, accept = RATES[metric]
+    return Guard(**{"name": metric.value, "metric": metric, "limit": limit, "accept": accept, **other})
 
 
 #: What a campaign is watched by when its definition names no guards.
 STANDARD_GUARDS: tuple[Guard, ...] = (
-    _standard(Metric.CRITICAL, mode=Rule.COUNT),
-    _standard(Metric.INSTALLATION_SUCCESS),
-    _standard(Metric.ROLLBACK),
-    _standard(Metric.SILENCE),
-    _standard(Metric.NOT_OK),
-    _standard(Metric.DOWNLOAD_FAILURE),
+    standard(Metric.CRITICAL, mode=Rule.COUNT),
+    standard(Metric.INSTALLATION_SUCCESS),
+    standard(Metric.ROLLBACK),
+    standard(Metric.SILENCE),
+    standard(Metric.NOT_OK),
+    standard(Metric.DOWNLOAD_FAILURE),
 )
 
 #: Pilots have agreed to software that is not finished; what may hurt them is watched as closely.
@@ -129,7 +131,7 @@ PILOT_GUARDS: tuple[Guard, ...] = tuple(
 )
 
 #: The plain rule by itself, for whoever wants exactly failures / attempts > limit.
-PLAIN_GUARD = _standard(Metric.FAILURE, mode=Rule.THRESHOLD)
+PLAIN_GUARD = standard(Metric.FAILURE, mode=Rule.THRESHOLD)
 
 
 def with_limits(guards: Sequence[Guard], limits: Mapping[str, Decimal]) -> tuple[Guard, ...]:

@@ -32,7 +32,8 @@ class Evidence:
     """What is known of a phase in its present evidence window.
 
     ``size`` is the phase's, which is ``complete`` when nobody is under way any more; ``tally`` leaves out
-    excluded cohorts; ``slices`` are in the order in which their vehicles began; ``quiet`` are those under way whose time is up, by cohort and in all.
+    excluded cohorts; ``slices`` are in the order in which their vehicles began; ``quiet`` are those under way
+    whose time is up, by cohort and in all.
     """
 
     size: int = 0

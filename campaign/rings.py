@@ -9,11 +9,15 @@ from pydantic import Field, ValidationError
 
 from campaign.countries import Country
 from campaign.criteria import Criterion
+from campaign.guards import STANDARD_GUARDS, Metric, Rule, standard
 from campaign.model import Frozen
 from campaign.phase import Order, Phase
 from campaign.problems import Refused, explain
 
 _DAY = timedelta(days=1)
+
+#: A test fleet is too small for statistics, and a person is there anyway.
+_ANY_FAILURE = standard(Metric.FAILURE, name="any_failure", mode=Rule.COUNT)
 
 
 class StandardRings(Frozen):
@@ -31,7 +35,13 @@ class StandardRings(Frozen):
         """The rings, in order."""
         internal = Criterion(groups=("internal",))
         return (
-            Phase(name="test fleet", criteria=internal, rollout_count=self.test_fleet, wait_time=_DAY),
+            Phase(
+                name="test fleet",
+                criteria=internal,
+                rollout_count=self.test_fleet,
+                wait_time=_DAY,
+                guards=(*STANDARD_GUARDS, _ANY_FAILURE),
+            ),
             Phase(
                 name="canary",
                 criteria=Criterion(**{"not": internal}),

@@ -1,7 +1,6 @@
 """The commands that launch, watch and steer campaigns."""
 
 import asyncio
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.live import Live
 
 from commands.client import Campaigns, campaigns
 from commands.documents import read_definition
-from commands.output import AsJson, one_line_errors, print_json, print_table
+from commands.output import AsJson, By, Reason, one_line_errors, print_json, print_table
 from commands.view import view
 from runtime.settings import Settings, load_settings
 from workflows.status import Status
@@ -29,24 +28,6 @@ PAUSED, ABORTED = 4, 5
 LOOK_SECONDS = 1.0
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its workflow id or its name.")]
-By = Annotated[
-    str,
-    typer.Option(
-        "--by",
-        help="Who decides; goes into the journal.",
-        show_default="you",
-        callback=lambda by: by or _me(),
-    ),
-]
-Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the journal.")]
-
-
-def _me() -> str:
-    """The name this machine knows its user by."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "operator"
 
 
 def run(work: Any) -> Any:

@@ -24,6 +24,23 @@ def database(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
+def writing(settings: Settings) -> Iterator[sqlalchemy.Connection]:
+    """A SQLAlchemy connection whose writes are one transaction.
+
+    Raises:
+        RuntimeFault: the database is out of reach, too old, or has another schema.
+    """
+    with database_url(settings) as url:
+        check_schema(url)
+        source = engine(url)
+        try:
+            with source.begin() as connection:
+                yield connection
+        finally:
+            source.dispose()
+
+
+@contextmanager
 def reading(settings: Settings) -> Iterator[sqlalchemy.Connection]:
     """A SQLAlchemy connection whose writes, if there are any, are rolled back.
 

@@ -8,14 +8,16 @@ import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
-from commands.client import campaigns
+from commands.client import Campaigns, campaigns
 from commands.documents import read_definition
 from commands.local import ROOT, System, system
 from commands.output import AsJson, one_line_errors, print_json
@@ -53,6 +55,7 @@ class Scenario(StrEnum):
 class Unattended(StrEnum):
     """Who decides when nobody is there to ask."""
 
+    EXCLUDE = "exclude"
     RESUME = "resume"
     ABORT = "abort"
 
@@ -146,12 +149,22 @@ async def _campaign(running: System, settings: Settings, unattended: Unattended 
                     asked = status.breaches
                     live.console.print(_what_to_do(launched.workflow_id, running, status, unattended))
                 if status.stage == "Paused" and unattended and _settled(status):
-                    await found.command(launched.workflow_id, unattended.value, "demo", "unattended")
+                    await _decide(found, launched.workflow_id, unattended, status)
                 await asyncio.sleep(0.5)
                 status = await found.status(launched.workflow_id)
                 live.update(view(status))
         _summary(status)
         return status
+
+
+async def _decide(found: Campaigns, workflow_id: str, unattended: Unattended, status: Status) -> None:
+    """Do what was said beforehand; where no cohort stands out, there is none to leave out."""
+    culprit = status.breach.culprit if status.breach is not None else None
+    if unattended is Unattended.EXCLUDE and culprit is not None:
+        console.print(await found.exclude(workflow_id, culprit.cohort, "demo", "unattended"))
+        return
+    action = "resume" if unattended is Unattended.EXCLUDE else unattended.value
+    await found.command(workflow_id, action, "demo", "unattended")
 
 
 def _settled(status: Status) -> bool:
@@ -161,11 +174,14 @@ def _settled(status: Status) -> bool:
 
 def _what_to_do(workflow_id: str, running: System, status: Status, unattended: Unattended | None) -> str:
     if unattended:
-        return f"[yellow]{status.why}[/]\nunattended: will {unattended} when nobody is in flight"
+        return f"[yellow]{escape(status.why)}[/]\nunattended: will {unattended} when nobody is in flight"
     program = f"TEMPORAL_ADDRESS={running.environment['TEMPORAL_ADDRESS']} .venv/bin/python starter.py"
+    culprit = status.breach.culprit if status.breach is not None else None
+    exclude = f"  {program} exclude {workflow_id} {quote(culprit.cohort)} --reason '…'\n" if culprit else ""
     return (
-        f"[yellow]{status.why}[/]\n"
+        f"[yellow]{escape(status.why)}[/]\n"
         "Decide in the Temporal UI (Send a Signal: resume or abort), or in another terminal:\n"
+        f"{exclude}"
         f"  {program} resume {workflow_id} --reason '…'\n"
         f"  {program} abort {workflow_id} --reason '…'"
     )

@@ -9,6 +9,7 @@
 | 130 | interrupted; what was committed stays |
 """
 
+import getpass
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,26 @@ PIPE_COLUMNS = 160
 EXIT_CODES = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 database out of reach."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+
+
+def _me() -> str:
+    """The name this machine knows its user by."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+
+
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="Who decides; goes into the journal.",
+        show_default="you",
+        callback=lambda by: by or _me(),
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the journal.")]
 
 
 @contextmanager

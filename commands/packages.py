@@ -1,16 +1,18 @@
 """``package``: register update packages and look at them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from commands.database import database
-from commands.output import EXIT_CODES, AsJson, one_line_errors, print_json, print_table
+from commands.database import database, writing
+from commands.output import EXIT_CODES, AsJson, By, Reason, one_line_errors, print_json, print_table
 from runtime.settings import load_settings
 from store import packages as stored
+from store import withdrawals
 
-package = typer.Typer(help="Update packages: register, list, show.", no_args_is_help=True)
+package = typer.Typer(help="Update packages: register, list, show, withdraw.", no_args_is_help=True)
 
 
 @package.command("add", epilog=EXIT_CODES)
@@ -89,6 +91,43 @@ def show_command(
             for m in found.package.modules
         ),
     )  # fmt: skip
+
+
+@package.command("withdraw", epilog=EXIT_CODES)
+def withdraw_command(
+    what: Annotated[str, typer.Argument(help="A package's name, or the sha256 of one of its files.")],
+    by: By = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stop a file in every campaign at once: nobody is offered it any more, and no resume helps.
+
+    Example: package withdraw Pkg_v2.4 --reason "brakes fail"
+    """
+    with one_line_errors(), writing(load_settings()) as connection:
+        found = withdrawals.withdraw(connection, what, by, reason, datetime.now(UTC))
+    if as_json:
+        print_json({"files": found.hashes, "campaigns": found.campaigns})
+        return
+    stopped = ", ".join(found.campaigns) or "no campaign delivered it"
+    typer.echo(f"{what} is withdrawn ({len(found.hashes)} files); stopped: {stopped}")
+
+
+@package.command("reinstate", epilog=EXIT_CODES)
+def reinstate_command(
+    what: Annotated[str, typer.Argument(help="A package's name, or the sha256 of one of its files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let a withdrawn file be delivered again; campaigns stay paused until each is resumed.
+
+    Example: package reinstate Pkg_v2.4
+    """
+    with one_line_errors(), writing(load_settings()) as connection:
+        hashes = withdrawals.reinstate(connection, what)
+    if as_json:
+        print_json({"files": hashes})
+    else:
+        typer.echo(f"{what}: {len(hashes)} files may be delivered again; resume its campaigns one by one")
 
 
 def _as_dict(found: stored.Registered) -> dict[str, Any]:
