@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from campaign.assignment import ATTEMPTS, Tally
 from campaign.breach import Breach
+from campaign.cohorts import Culprit
 from campaign.model import Message
 from campaign.pace import processed
 from campaign.promotion import Decision, Promotion
@@ -42,8 +43,9 @@ class Window(Message):
 class Observation(Message):
     """A campaign at one moment, as the database has it.
 
-    ``verdicts`` and ``promotion`` are those of the phase that is watched; ``cap`` is how many vehicles may be
-    in flight; ``withdrawn`` says who withdrew the package everywhere, and why.
+    ``verdicts`` and ``promotion`` are those of the phase that is watched; ``culprit`` is who fails, as far as
+    is known by now: those under way at a stop still report; ``cap`` is how many vehicles may be in flight;
+    ``withdrawn`` says who withdrew the package everywhere, and why.
     """
 
     at: datetime
@@ -56,6 +58,7 @@ class Observation(Message):
     warnings: tuple[Verdict, ...] = ()
     promotion: Decision | None = None
     breach: Breach | None = None
+    culprit: Culprit | None = None
     cap: int | None = None
     excluded: tuple[str, ...] = ()
     withdrawn: str = ""
@@ -74,6 +77,7 @@ class Finding(StrEnum):
     """Why a supervision ends."""
 
     BREACH = "breach"
+    CULPRIT = "culprit"
     WITHDRAWN = "withdrawn"
     WARNING = "warning"
     PROCESSED = "processed"
@@ -95,6 +99,7 @@ class Watch(Message):
     quorum_percent: Decimal
     deadline: timedelta
     breach_known: bool = False
+    culprit: str = ""
     warned: tuple[str, ...] = ()
     promotion: Promotion = Promotion()
 
@@ -105,6 +110,8 @@ def find(watch: Watch, seen: Observation) -> Finding | None:
         return Finding.SUPERSEDED
     if seen.breach is not None and not watch.breach_known:
         return Finding.BREACH
+    if seen.culprit is not None and watch.breach_known and seen.culprit.cohort != watch.culprit:
+        return Finding.CULPRIT
     if seen.withdrawn and watch.mode is not Mode.HOLDING:
         return Finding.WITHDRAWN
     if any(verdict.guard not in watch.warned for verdict in seen.warnings):

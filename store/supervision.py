@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from campaign.assignment import IN_FLIGHT, OPEN, Tally
 from campaign.brake import Matured, in_flight_cap
 from campaign.breach import Breach
+from campaign.cohorts import Culprit
 from campaign.guards import Action
-from campaign.judgement import warnings
+from campaign.judgement import suspect, warnings
 from campaign.lifecycle import State
 from campaign.metrics import Overdue, count, total
 from campaign.pace import allowance
@@ -114,6 +115,7 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
         warnings=tuple(each for one in found for each in warnings(one.guarded.guards, one.verdicts)),
         promotion=_promotion(watch, found, len(phases)),
         breach=first or breach,
+        culprit=_culprit(found, first or breach),
         cap=cap,
         excluded=tuple(campaign.excluded),
         withdrawn=_withdrawn(connection, key),
@@ -144,6 +146,17 @@ def _breach(found: Sequence[Judged], tallies: dict[int, Tally]) -> Breach | None
     everybody = total(tallies.values())
     breaches = (each.guarded.breach(each.evidence, everybody, each.verdicts) for each in found)
     return next((breach for breach in breaches if breach is not None), None)
+
+
+def _culprit(found: Sequence[Judged], known: Breach | None) -> Culprit | None:
+    """Who fails, by all that has been reported since the stop, else as was known at it."""
+    if known is None:
+        return None
+    for each in found:
+        for guard in each.guarded.guards:
+            if (each.guarded.phase, guard.name) == (known.phase, known.verdict.guard):
+                return suspect(guard, each.evidence) or known.culprit
+    return known.culprit
 
 
 def _cap(connection: Connection, key: dict[str, Any], limits: Limits) -> int:

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.refusing import REFUSED
     from activities.supervision import Supervision
     from activities.targeting import Targeting
+    from campaign.cohorts import Culprit
     from campaign.definition import Definition, OnAbort, parse
     from campaign.lifecycle import Event, State
     from campaign.problems import Problem, Refused
@@ -254,10 +255,24 @@ class CampaignWorkflow(Steps):
                 self._note("Ringmaster", "breach", f"while paused: {story.breach.sentence}")
                 self._urgent_lines = True
                 self._tell_people(f"Breach while paused: {self.definition.name}", self._paused_notice())
+            elif found.finding is Finding.CULPRIT and found.seen.culprit is not None:
+                self._name_culprit(found.seen.culprit)
             elif found.finding is Finding.SUPERSEDED:
                 # Somebody else wrote the gate while it must be shut: take over and shut it again.
                 story.seq = found.seen.gate_seq
                 await self._write(Delivery.shut_gate, "shut the gate again: paused")
+
+    def _name_culprit(self, culprit: Culprit) -> None:
+        """Those who were under way at the stop have reported: now it can be said who fails."""
+        story = self._story
+        if story.breach is None:
+            return
+        story.breach = story.breach.model_copy(update={"culprit": culprit})
+        self._note("Ringmaster", "culprit", culprit.sentence)
+        self._urgent_lines = True
+        title = f"Culprit found: {self.definition.name}"
+        body = "\n".join([culprit.sentence, *notices.answers(story, workflow.info().workflow_id)])
+        self._tell_people(title, body, urgent=True)
 
     def _paused_notice(self) -> str:
         return notices.paused(self._story, workflow.info().workflow_id)

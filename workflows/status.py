@@ -116,8 +116,12 @@ def refreshed(current: Status, seen: Observation) -> Status:
     if current.as_of is not None and seen.at <= current.as_of:
         return current
     phases = tuple(_counted(phase, seen) for phase in current.phases)
+    breach = current.breach
+    if breach is not None and seen.culprit is not None:
+        breach = breach.model_copy(update={"culprit": seen.culprit})
     return current.model_copy(
         update={
+            "breach": breach,
             "phases": phases,
             "as_of": seen.at,
             "window": seen.window,

@@ -72,7 +72,7 @@ class Steps(Console):
             self._show()
             if self._moves != moves:
                 # An order came in the same moment and has moved the state: it goes first.
-                if found.seen.breach is not None:
+                if found.finding is Finding.BREACH and found.seen.breach is not None:
                     self._note("Ringmaster", "breach", f"seen beside an order: {found.seen.breach.sentence}")
                 return None
             if found.finding is Finding.WARNING:
@@ -102,6 +102,7 @@ class Steps(Console):
         phase = self.definition.phases[story.phase - 1]
         now = workflow.now()
         age = now - (story.phase_began_at or now)
+        culprit = story.breach.culprit if story.breach is not None else None
         return Watch(
             campaign_id=story.campaign_id,
             seq=story.seq,
@@ -111,6 +112,7 @@ class Steps(Console):
             quorum_percent=phase.quorum_percent,
             deadline=phase.deadline,
             breach_known=story.breach is not None or story.state.final,
+            culprit=culprit.cohort if culprit is not None else "",
             warned=story.warned,
             promotion=self.definition.promotion_of(story.phase),
         )
