@@ -97,11 +97,12 @@ SELECT FROM ecu WHERE vehicle_id = ANY(%s) ORDER BY vehicle_id, name FOR NO KEY 
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
-#: may hold it for long, and this transaction holds the campaign.
+#: may hold it for long, and this transaction holds the campaign. The vehicles are named twice: the planner
+#: takes JSON for thousands of rows and would read the ECUs of the whole fleet.
 _INSTALLED = """
 WITH done AS (
     SELECT d.vehicle_id, d.campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
-    FROM jsonb_to_recordset(%s) AS d (vehicle_id int, campaign_id int)
+    FROM jsonb_to_recordset(%(installed)s) AS d (vehicle_id int, campaign_id int)
     JOIN campaign AS c ON c.id = d.campaign_id
     JOIN assignment AS a ON a.vehicle_id = d.vehicle_id AND a.campaign_id = d.campaign_id
     CROSS JOIN jsonb_array_elements(c.package -> 'modules') AS m
@@ -113,9 +114,11 @@ WITH done AS (
     SELECT done.vehicle_id, done.ecu, e.sw_version, done.version, done.campaign_id, 'campaign',
            clock_timestamp()
     FROM done JOIN ecu AS e ON e.vehicle_id = done.vehicle_id AND e.name = done.ecu
+    WHERE e.vehicle_id = ANY(%(vehicles)s)
 )
 UPDATE ecu SET sw_version = done.version
-FROM done WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu
+FROM done
+WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu AND ecu.vehicle_id = ANY(%(vehicles)s)
 """
 
 
@@ -257,8 +260,9 @@ async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]])
         if row["state"] == Target.SUCCEEDED
     ]
     if installed:
-        await connection.execute(_LOCK_ECUS, [[row["vehicle_id"] for row in installed]])
-        await connection.execute(_INSTALLED, [Jsonb(installed)])
+        vehicles = [row["vehicle_id"] for row in installed]
+        await connection.execute(_LOCK_ECUS, [vehicles])
+        await connection.execute(_INSTALLED, {"installed": Jsonb(installed), "vehicles": vehicles})
     # A success closes no gate: only phases with a new failure are judged.
     worse = sorted({(row["campaign_id"], row["phase"]) for row in ended if Target(row["state"]) in FAILURES})
     if worse:
