@@ -108,12 +108,12 @@ def find(watch: Watch, seen: Observation) -> Finding | None:
     """What the workflow must hear of; None: nothing, watch on."""
     if seen.gate_seq > watch.seq:
         return Finding.SUPERSEDED
+    if seen.withdrawn and watch.mode is not Mode.HOLDING:
+        return Finding.WITHDRAWN
     if seen.breach is not None and not watch.breach_known:
         return Finding.BREACH
     if seen.culprit is not None and watch.breach_known and seen.culprit.cohort != watch.culprit:
         return Finding.CULPRIT
-    if seen.withdrawn and watch.mode is not Mode.HOLDING:
-        return Finding.WITHDRAWN
     if any(verdict.guard not in watch.warned for verdict in seen.warnings):
         return Finding.WARNING
     if not seen.gate_open and watch.mode is not Mode.HOLDING:

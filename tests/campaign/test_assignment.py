@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from campaign.assignment import (
     ATTEMPTS,
+    DOWNLOAD_FAILED_PREFIXES,
     FAILURES,
+    HARMED,
     IN_FLIGHT,
     OPEN,
     SKIPPED,
@@ -25,19 +27,22 @@ from campaign.assignment import (
 
 #: Rows: the state; columns: the events of the head. A dot: nothing changes.
 TABLE = """
-state          admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   cancel    fall_silent stall   expire  note outdate
-pending        offered .        .           .           .          .        succeeded failed rolled_back .         .           .       expired .    not_applicable
-deferred       offered .        .           .           .          .        succeeded failed rolled_back .         .           .       expired .    not_applicable
-offered        .       pending  downloading downloading .          deferred .         failed rolled_back cancelled .           .       expired .    .
-downloading    .       .        .           .           installing deferred succeeded failed rolled_back cancelled .           pending expired .    .
-installing     .       .        .           .           .          deferred succeeded failed rolled_back cancelled silent      .       .       .    .
-succeeded      .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
-failed         .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
-rolled_back    .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
-silent         .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .    .
-not_applicable .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
-cancelled      .       .        .           .           .          .        .         .      .           .         .           .       .       .    .
-expired        .       .        .           .           .          .        succeeded failed rolled_back .         .           .       .       .    .
+state           admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   harm     fail_download   cancel    fall_silent stall   expire  note outdate        exclude
+pending         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
+deferred        offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
+offered         .       pending  downloading downloading .          deferred .         failed rolled_back critical download_failed cancelled .           .       expired .    .              excluded
+downloading     .       .        .           .           installing deferred succeeded failed rolled_back critical download_failed cancelled .           pending expired .    .              excluded
+installing      .       .        .           .           .          deferred succeeded failed rolled_back critical failed          cancelled silent      .       .       .    .              excluded
+succeeded       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+failed          .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+rolled_back     .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+critical        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+download_failed .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+silent          .       .        .           .           .          .        succeeded failed rolled_back critical failed          .         .           .       .       .    .              .
+not_applicable  .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+cancelled       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+expired         .       .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       .       .    .              .
+excluded        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
 """  # noqa: E501
 _HEAD, *_ROWS = map(str.split, TABLE.strip().splitlines())
 WANTED = {
@@ -60,12 +65,16 @@ def test_no_way_is_written_down_that_leads_nowhere() -> None:
     assert all(state is not end for (state, _), end in TRANSITIONS.items())
 
 
+OUTCOMES = {
+    Happening.SUCCEED, Happening.FAIL, Happening.ROLL_BACK, Happening.HARM, Happening.FAIL_DOWNLOAD,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("state", "event"), list(product(sorted(TERMINAL), Happening)), ids=str)
 def test_a_terminal_state_moves_only_where_a_late_truth_corrects_what_time_concluded(
     state: Target, event: Happening
 ) -> None:
-    outcome = event in (Happening.SUCCEED, Happening.FAIL, Happening.ROLL_BACK)
-    corrects = state in (Target.SILENT, Target.EXPIRED) and outcome
+    corrects = state in (Target.SILENT, Target.EXPIRED) and event in OUTCOMES
     assert (after(state, event) is not state) is corrects
     assert after(state, event) in TERMINAL
 
@@ -74,13 +83,30 @@ def test_the_sets_of_states_fit_together() -> None:
     assert set(Target) == OPEN | IN_FLIGHT | TERMINAL
     assert len(OPEN) + len(IN_FLIGHT) + len(TERMINAL) == len(Target)
     assert {Target.OFFERED} == IN_FLIGHT - STARTED
-    assert {Target.FAILED, Target.ROLLED_BACK, Target.SILENT} == FAILURES
+    assert {Target.FAILED, Target.ROLLED_BACK, Target.SILENT, Target.CRITICAL} == HARMED
+    assert HARMED | {Target.DOWNLOAD_FAILED} == FAILURES
     assert FAILURES | {Target.SUCCEEDED} == ATTEMPTS
+    assert ATTEMPTS | {
+        Target.NOT_APPLICABLE, Target.CANCELLED, Target.EXPIRED, Target.EXCLUDED,
+    } == TERMINAL  # fmt: skip
 
 
 def test_a_success_is_reached_only_by_a_report_of_success() -> None:
     ways = {event for (_, event), end in TRANSITIONS.items() if end is Target.SUCCEEDED}
     assert ways == {Happening.SUCCEED}
+
+
+@pytest.mark.parametrize("state", [Target.INSTALLING, Target.SILENT])
+def test_a_failed_download_reported_by_who_was_installing_is_a_failed_installation(state: Target) -> None:
+    assert after(state, Happening.FAIL_DOWNLOAD) is Target.FAILED
+    ways = {begun for (begun, _), end in TRANSITIONS.items() if end is Target.DOWNLOAD_FAILED}
+    assert not ways & {Target.INSTALLING, Target.SILENT}
+
+
+@pytest.mark.parametrize("state", sorted(OPEN | IN_FLIGHT))
+def test_whoever_is_not_over_can_be_excluded_and_is_then_heard_no_more(state: Target) -> None:
+    assert after(state, Happening.EXCLUDE) is Target.EXCLUDED
+    assert {after(Target.EXCLUDED, event) for event in Happening} == {Target.EXCLUDED}
 
 
 def said(execution: str, finished: str = "none", *details: str) -> Said:
@@ -129,6 +155,33 @@ MEANINGS: list[tuple[Said, Happening, Happening]] = [
     (said("closed", "failure", "boot failed", "ROLLED BACK"), Happening.ROLL_BACK, Happening.ROLL_BACK),
     (said("closed", "failure", "not rolled back"), Happening.FAIL, Happening.FAIL),
     (said("closed", "success", "rolled back the log"), Happening.DEFER, Happening.SUCCEED),
+    # So do those that cannot be driven or have lost a safety function.
+    (said("closed", "failure", "Critical: no power steering"), Happening.HARM, Happening.HARM),
+    (said("closed", "failure", "boot failed", " CRITICAL"), Happening.HARM, Happening.HARM),
+    (said("closed", "failure", "not critical"), Happening.FAIL, Happening.FAIL),
+    (said("closed", "success", "critical section left"), Happening.DEFER, Happening.SUCCEED),
+    (said("proceeding", "none", "critical section left"), Happening.PROGRESS, Happening.INSTALL),
+    # And those that gave up the download.
+    (
+        said("closed", "failure", "Download failed: timeout"),
+        Happening.FAIL_DOWNLOAD,
+        Happening.FAIL_DOWNLOAD,
+    ),
+    (
+        said("closed", "failure", "x", "failed to download after 5 tries"),
+        Happening.FAIL_DOWNLOAD,
+        Happening.FAIL_DOWNLOAD,
+    ),
+    (said("closed", "failure", "the download failed"), Happening.FAIL, Happening.FAIL),
+    # The gravest word wins, whatever was said first.
+    (
+        said("closed", "failure", "download failed", "rolled back", "critical"),
+        Happening.HARM,
+        Happening.HARM,
+    ),
+    (said("closed", "failure", "download failed", "rolled back"), Happening.ROLL_BACK, Happening.ROLL_BACK),
+    # A failure without a word of its class is one of the installation.
+    (said("closed", "failure"), Happening.FAIL, Happening.FAIL),
 ]
 
 
@@ -163,6 +216,16 @@ def test_only_a_closing_report_without_failure_is_a_success(report: Said) -> Non
         assert SKIPPED not in report.details
 
 
+FAILING_WORDS = st.sampled_from(["critical", "rolled back", *DOWNLOAD_FAILED_PREFIXES, "Update Failed.", ""])
+
+
+@given(st.lists(FAILING_WORDS | st.text(), max_size=4), st.booleans())
+def test_a_closing_failure_is_always_a_failure_of_some_class(details: list[str], fetched: bool) -> None:
+    event = meaning(said("closed", "failure", *details), fetched=fetched)
+    assert event in OUTCOMES - {Happening.SUCCEED}
+    assert {after(state, event) for state in STARTED} <= FAILURES
+
+
 TALLIES = st.dictionaries(st.sampled_from(Target), st.integers(0, 1_000)).map(lambda by: Tally(by_state=by))
 
 
@@ -177,7 +240,8 @@ def test_tallies_add_up_state_by_state(one: Tally, other: Tally) -> None:
 @given(TALLIES)
 def test_a_tally_counts_as_attempts_only_those_with_an_outcome(tally: Tally) -> None:
     by = tally.by_state
-    bad = by.get(Target.FAILED, 0) + by.get(Target.ROLLED_BACK, 0) + by.get(Target.SILENT, 0)
-    assert tally.counts.failures == bad
-    assert tally.counts.attempts == bad + by.get(Target.SUCCEEDED, 0)
+    bad = sum(by.get(Target(state), 0) for state in ("failed", "rolled_back", "silent", "critical"))
+    assert tally.of(HARMED) == bad
+    assert tally.of(FAILURES) == bad + by.get(Target.DOWNLOAD_FAILED, 0)
+    assert tally.of(ATTEMPTS) == tally.of(FAILURES) + by.get(Target.SUCCEEDED, 0)
     assert tally.of(frozenset(Target)) == tally.size

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from campaign.criteria import Criterion
 from campaign.definition import Definition, Interaction, Priority
-from campaign.guards import Guard
+from campaign.guards import STANDARD_GUARDS
 from campaign.phase import LONGEST, Limits
+from campaign.promotion import Promotion
 
 GOOD: dict[str, Any] = {"name": "Winter", "package": "Pkg", "phases": [{"rollout_percent": 100}]}
 ARTIFACT = {"filename": "a.swu", "size_bytes": 1, "sha256": "a" * 64}
@@ -38,10 +39,28 @@ CRITERIA = st.recursive(
     ),
     max_leaves=5,
 )
-GUARDS = st.builds(lambda limit: [{"limit": limit}], st.decimals(0, "0.999", places=4))
+GUARDS = st.one_of(
+    st.builds(lambda limit: [{"limit": limit}], st.decimals("0.01", "0.999", places=4)),
+    st.builds(lambda limit: [{"limit": limit, "mode": "threshold"}], st.decimals(0, "0.999", places=4)),
+    st.just([{"metric": "critical", "mode": "count", "max_count": 2}, {"metric": "silence", "bar": 1000}]),
+)
 LIMITS = st.fixed_dictionaries(
     {"in_flight": st.integers(1, 10_000)},
-    optional={"per_minute": st.integers(1, 100), "offer_timeout": SPANS, "silent_after": SPANS},
+    optional={
+        "in_flight_floor": st.integers(1, 100),
+        "harm_budget": st.none() | st.integers(1, 1_000),
+        "per_minute": st.integers(1, 100),
+        "offer_timeout": SPANS,
+        "silent_after": st.timedeltas(timedelta(hours=1), LONGEST),
+        "overdue_after": st.timedeltas(timedelta(seconds=1), timedelta(hours=1)),
+    },
+)
+PROMOTION = st.fixed_dictionaries(
+    {},
+    optional={
+        "requires": st.sampled_from(["none", "below_limit"]),
+        "on_inconclusive": st.sampled_from(["approve", "advance"]),
+    },
 )
 RINGS = st.fixed_dictionaries(
     {"rollout_count": st.integers(1, 10_000)},
@@ -53,6 +72,7 @@ RINGS = st.fixed_dictionaries(
         "deadline": SPANS,
         "limits": LIMITS,
         "guards": GUARDS,
+        "promotion": PROMOTION,
     },
 )
 DEFINITIONS = st.fixed_dictionaries(
@@ -72,6 +92,7 @@ DEFINITIONS = st.fixed_dictionaries(
         "seed": st.integers(0, 2**31 - 1),
         "limits": LIMITS,
         "guards": GUARDS,
+        "promotion": PROMOTION,
     },
 ).map(Definition.model_validate)
 
@@ -120,6 +141,7 @@ def test_the_digest_depends_on_every_value_and_not_on_the_order_of_keys() -> Non
     changes: list[dict[str, Any]] = [
         {"name": "Summer"}, {"package": "Pkg2"}, {"priority": "CRITICAL"}, {"seed": 1},
         {"phases": [{"rollout_percent": 99}]}, {"exclude": "Model_Y"}, {"guards": [{"limit": "0.03"}]},
+        {"promotion": {"requires": "none"}}, {"limits": {"harm_budget": 26}},
     ]  # fmt: skip
     digests = {define(**change).digest for change in changes}
     assert len(digests | {define().digest}) == len(changes) + 1
@@ -129,9 +151,13 @@ def test_what_is_not_given_has_the_documented_default() -> None:
     definition = define()
     assert (definition.type, definition.priority) == ("general", Priority.NORMAL)
     assert (definition.interaction, definition.limits) == (Interaction.SILENT, Limits())
-    assert definition.guards == (Guard(limit=Decimal("0.02")),)
-    assert (Limits().in_flight, Limits().per_minute) == (1000, None)
+    assert definition.guards is None
+    assert definition.guards_of(1) == STANDARD_GUARDS
+    assert definition.promotion_of(1) == Promotion()
+    assert (Limits().in_flight, Limits().in_flight_floor, Limits().harm_budget) == (10_000, 30, 25)
+    assert Limits().per_minute is None
     assert (Limits().offer_timeout, Limits().silent_after) == (timedelta(minutes=30), timedelta(hours=24))
+    assert Limits().overdue == timedelta(hours=3)
     [phase] = definition.phases
     assert (phase.name, phase.wait, phase.quorum_percent) == ("phase 1", timedelta(0), Decimal(100))
 
@@ -143,6 +169,39 @@ def test_a_phase_without_limits_or_guards_has_those_of_the_campaign() -> None:
     )
     assert [definition.limits_of(n).in_flight for n in (1, 2)] == [7, 3]
     assert [definition.guards_of(n)[0].limit for n in (1, 2)] == [Decimal("0.5"), Decimal("0.1")]
+
+
+def test_a_phase_without_a_promotion_has_that_of_the_campaign() -> None:
+    own = {"rollout_count": 1, "promotion": {"requires": "none"}}
+    definition = define(promotion={"on_inconclusive": "advance"}, phases=[own, {"rollout_percent": 100}])
+    assert [definition.promotion_of(n).requires for n in (1, 2)] == ["none", "below_limit"]
+    assert [definition.promotion_of(n).on_inconclusive for n in (1, 2)] == ["approve", "advance"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "overdue"),
+    [
+        ({}, timedelta(hours=3)),
+        ({"silent_after": "PT80S"}, timedelta(seconds=10)),
+        ({"overdue_after": "PT1H"}, timedelta(hours=1)),
+        ({"overdue_after": "PT24H"}, timedelta(hours=24)),
+    ],
+)
+def test_a_vehicle_is_overdue_after_an_eighth_of_the_silence_where_nothing_is_said(
+    limits: dict[str, Any], overdue: timedelta
+) -> None:
+    assert define(limits=limits).limits_of(1).overdue == overdue
+
+
+def test_an_advance_within_the_budget_is_fine_where_there_is_one() -> None:
+    within = {"on_inconclusive": "advance_within_budget"}
+    unbraked = {"rollout_percent": 100, "promotion": {"on_inconclusive": "advance"}}
+    phases = [{"rollout_percent": 5, "limits": {"harm_budget": 9}}, unbraked]
+    definition = define(promotion=within, limits={"harm_budget": None}, phases=phases)
+    assert [definition.promotion_of(n).on_inconclusive for n in (1, 2)] == [
+        "advance_within_budget",
+        "advance",
+    ]
 
 
 def test_the_seed_comes_from_the_name_where_none_is_given() -> None:

@@ -124,7 +124,58 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"guards": [{"limit": "1"}]}, "guards.0.limit = '1': Input should be less than 1"),
     ({"guards": [{"limit": "-0.1"}]}, "guards.0.limit = '-0.1': Input should be greater than or equal to 0"),
     ({"guards": [{"limit": "two"}]}, "guards.0.limit = 'two': Input should be a valid decimal"),
-    ({"guards": [{"metric": "mood"}]}, "guards.0.metric = 'mood': Input should be 'failure_rate'"),
+    (
+        {"guards": [{"metric": "mood"}]},
+        "guards.0.metric = 'mood': Input should be 'installation_success_rate', 'failure_rate', ",
+    ),
+    (
+        phase(guards=[{"accept": "0.011"}]),
+        "phases.0.guards.0 = {'accept': '0.011'}: accept 0.011 must be at most half of limit 0.02: closer",
+    ),
+    (
+        {"limits": {"in_flight_floor": 0}},
+        "limits.in_flight_floor = 0: Input should be greater than or equal to 1",
+    ),
+    ({"limits": {"harm_budget": 0}}, "limits.harm_budget = 0: Input should be greater than or equal to 1"),
+    ({"limits": {"overdue_after": "PT0S"}}, "limits.overdue_after = 0:00:00: Input should be greater than 0"),
+    (
+        {"limits": {"overdue_after": "PT25H"}},
+        "limits = {'overdue_after': 'PT25H'}: overdue_after 1 day, 1:00:00 is longer than silent_after 1 "
+        "day, 0:00:00; a vehicle is overdue first and silent later",
+    ),
+    ({"promotion": {"require": 1}}, "promotion.require = 1: unknown key; did you mean 'requires'?"),
+    (
+        {"promotion": {"requires": "hope"}},
+        "promotion.requires = 'hope': Input should be 'none', 'below_limit' or 'below_target'",
+    ),
+    (
+        phase(promotion={"on_inconclusive": "hope"}),
+        "phases.0.promotion.on_inconclusive = 'hope': Input should be 'approve', 'advance_within_budget' or "
+        "'advance'",
+    ),
+    (
+        {"promotion": {"on_inconclusive": "advance_within_budget"}, "limits": {"harm_budget": None}},
+        "phase 1: on_inconclusive advance_within_budget needs limits.harm_budget; give one, or approve",
+    ),
+    (
+        percents(5, 100) | {"promotion": {"requires": "below_target"}, "guards": [{"mode": "threshold"}]},
+        "phase 1: requires below_target needs a guard in mode evidence; installation_success_rate has mode "
+        "threshold, which knows no target",
+    ),
+    (
+        {
+            "phases": [
+                {"rollout_count": 1},
+                {
+                    "rollout_count": 2,
+                    "promotion": {"requires": "below_target"},
+                    "guards": [{"mode": "count"}],
+                },
+            ]
+        },
+        "phase 2: requires below_target needs a guard in mode evidence; installation_success_rate has mode "
+        "count",
+    ),
     (
         {"time_zone": "Europe/Belrin"},
         "time_zone = 'Europe/Belrin': unknown time zone; did you mean 'Europe/Berlin'?",

@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 
 from campaign.assignment import Tally, Target
-from campaign.guards import Breach, Counts, Guard, evaluate
+from campaign.breach import Breach
+from campaign.cohorts import Culprit
+from campaign.guards import PLAIN_GUARD
+from campaign.promotion import Decision
 from campaign.supervision import Finding, Mode, Observation, PhaseView, Watch, find
+from campaign.verdict import Counts, evaluate
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-VERDICT = evaluate(Guard(), Counts(attempts=1, failures=1))
+VERDICT = evaluate(PLAIN_GUARD, Counts(started=1, finished=1, failed=1))
+WARNING = VERDICT.model_copy(update={"guard": "soft"})
+PROVEN, UNPROVEN = (Decision(advance=advance, sentence="so it is") for advance in (True, False))
+CULPRIT = Culprit(cohort="hw_id=A", failed=41, finished=50, of_failed=43, of_finished=1000)
 BREACH = Breach(phase=1, phase_name="one", verdict=VERDICT)
 
 GOING = {Target.SUCCEEDED: 1, Target.PENDING: 9}
@@ -49,7 +56,7 @@ def seen(by: dict[Target, int], released: timedelta | None = HOUR, **changes: An
     )
 
 
-HOLD, BAKE = Mode.HOLDING, Mode.BAKING
+HOLD, BAKE, PROVE = Mode.HOLDING, Mode.BAKING, Mode.PROVING
 
 #: given, then what is found.
 TABLE: dict[str, tuple[Watch, Observation, Finding | None]] = {
@@ -63,6 +70,73 @@ TABLE: dict[str, tuple[Watch, Observation, Finding | None]] = {
         watch(HOLD, breach_known=True),
         seen(GOING, gate_open=False, breach=BREACH),
         None,
+    ),
+    "breach while proving": (watch(PROVE), seen(DONE, gate_open=False, breach=BREACH), Finding.BREACH),
+    "culprit of a breach that is known": (
+        watch(HOLD, breach_known=True),
+        seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
+        Finding.CULPRIT,
+    ),
+    "culprit that is known": (
+        watch(HOLD, breach_known=True, culprit="hw_id=A"),
+        seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
+        None,
+    ),
+    "another culprit than the one that is known": (
+        watch(HOLD, breach_known=True, culprit="hw_id=B"),
+        seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
+        Finding.CULPRIT,
+    ),
+    "culprit no more": (
+        watch(HOLD, breach_known=True, culprit="hw_id=A"),
+        seen(GOING, gate_open=False, breach=BREACH),
+        None,
+    ),
+    "culprit of a breach that is new": (
+        watch(),
+        seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
+        Finding.BREACH,
+    ),
+    "culprit without a breach": (watch(), seen(GOING, culprit=CULPRIT), None),
+    "withdrawn": (watch(), seen(DONE, gate_open=False, withdrawn="unsafe"), Finding.WITHDRAWN),
+    "withdrawn while baking": (watch(BAKE), seen(DONE, withdrawn="unsafe"), Finding.WITHDRAWN),
+    "withdrawn while proving": (
+        watch(PROVE),
+        seen(DONE, withdrawn="unsafe", promotion=PROVEN),
+        Finding.WITHDRAWN,
+    ),
+    "withdrawn while holding": (watch(HOLD), seen(GOING, gate_open=False, withdrawn="unsafe"), None),
+    "withdrawn and breached": (watch(), seen(DONE, breach=BREACH, withdrawn="unsafe"), Finding.WITHDRAWN),
+    "warning": (watch(), seen(GOING, warnings=(WARNING,)), Finding.WARNING),
+    "warning while baking": (watch(BAKE), seen(DONE, warnings=(WARNING,)), Finding.WARNING),
+    "warning while holding": (
+        watch(HOLD),
+        seen(GOING, gate_open=False, warnings=(WARNING,)),
+        Finding.WARNING,
+    ),
+    "warning already told": (watch(warned=("soft",)), seen(GOING, warnings=(WARNING, WARNING)), None),
+    "a second guard warns": (
+        watch(warned=("soft",)),
+        seen(GOING, warnings=(WARNING, VERDICT)),
+        Finding.WARNING,
+    ),
+    "warning and processed": (watch(), seen(DONE, warnings=(WARNING,)), Finding.WARNING),
+    "warned and processed": (watch(warned=("soft",)), seen(DONE, warnings=(WARNING,)), Finding.PROCESSED),
+    "proven": (watch(PROVE), seen(DONE, promotion=PROVEN), Finding.PROVEN),
+    "not proven": (watch(PROVE), seen(DONE, promotion=UNPROVEN), None),
+    "not judged": (watch(PROVE), seen(DONE), None),
+    "proven while baking": (watch(BAKE), seen(DONE, promotion=PROVEN), None),
+    "proven while rolling out": (watch(), seen(GOING, promotion=PROVEN), None),
+    "proven while holding": (watch(HOLD), seen(DONE, gate_open=False, promotion=PROVEN), None),
+    "proven behind a gate that is shut": (
+        watch(PROVE),
+        seen(DONE, gate_open=False, promotion=PROVEN),
+        Finding.GATE_SHUT,
+    ),
+    "not proven at a checkpoint": (
+        watch(PROVE, checkpoint_at=NOW),
+        seen(DONE, promotion=UNPROVEN),
+        Finding.CHECKPOINT,
     ),
     "gate shut from outside": (watch(), seen(GOING, gate_open=False), Finding.GATE_SHUT),
     "gate shut while baking": (watch(BAKE), seen(GOING, gate_open=False), Finding.GATE_SHUT),
@@ -80,6 +154,17 @@ TABLE: dict[str, tuple[Watch, Observation, Finding | None]] = {
         seen({Target.CANCELLED: 1, Target.PENDING: 1}, 24 * HOUR),
         Finding.NOTHING_KNOWN,
     ),
+    "deadline with failed downloads only": (
+        watch(),
+        seen({Target.DOWNLOAD_FAILED: 1, Target.PENDING: 1}, 24 * HOUR),
+        Finding.PROCESSED,
+    ),
+    "deadline with excluded only": (
+        watch(),
+        seen({Target.EXCLUDED: 1, Target.PENDING: 1}, 24 * HOUR),
+        Finding.NOTHING_KNOWN,
+    ),
+    "processed while proving": (watch(PROVE), seen(DONE), None),
     "deadline while baking": (watch(BAKE), seen(GOING, 24 * HOUR), None),
     "not released yet": (watch(), seen(UNHEARD, None), None),
     "checkpoint": (watch(checkpoint_at=NOW), seen(GOING), Finding.CHECKPOINT),

@@ -58,6 +58,8 @@ def tally(**counts: int) -> Tally:
         (tally(succeeded=9, downloading=1), "50", False),
         (tally(succeeded=9, installing=1), "50", False),
         (tally(succeeded=3, failed=2, rolled_back=1, silent=1, cancelled=1, expired=2), "100", True),
+        (tally(critical=4, download_failed=3, excluded=2, not_applicable=1), "100", True),
+        (tally(excluded=9, pending=1), "100", False),
         (tally(pending=10), "0.1", False),
         (tally(succeeded=1, pending=999), "0.1", True),
     ],

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from campaign.assignment import FAILURES, Tally, Target
 from campaign.builder import Campaign
 from campaign.definition import parse
+from campaign.guards import STANDARD_GUARDS
+from campaign.judgement import Evidence, breach, judge
 from campaign.phase import Order
 from campaign.problems import Refused
 from campaign.rings import standard_rings
@@ -30,6 +33,28 @@ def test_the_rings_are_test_fleet_canary_regional_and_global() -> None:
     assert regional.criteria is not None
     assert regional.criteria.country == ("DE",)
     assert everybody.criteria is None
+
+
+@pytest.mark.parametrize("state", sorted(FAILURES))
+def test_any_failure_pauses_the_test_fleet(state: Target) -> None:
+    guards = standard_rings("DE")[0].guards
+    assert guards is not None
+    assert guards[:-1] == STANDARD_GUARDS
+    tally = Tally(by_state={Target.SUCCEEDED: 9, state: 1, Target.INSTALLING: 20})
+    for watched, paused in ((guards, True), (STANDARD_GUARDS, state is Target.CRITICAL)):
+        found = breach(watched, judge(watched, Evidence(size=30, tally=tally)))
+        assert (found is not None) is paused
+
+
+def test_a_test_fleet_without_a_failure_is_not_paused() -> None:
+    guards = standard_rings("DE")[0].guards
+    assert guards is not None
+    good = Evidence(size=30, tally=Tally(by_state={Target.SUCCEEDED: 30}))
+    assert breach(guards, judge(guards, good)) is None
+
+
+def test_the_rings_after_the_test_fleet_have_the_guards_of_the_campaign() -> None:
+    assert [ring.guards for ring in standard_rings("DE")[1:]] == [None, None, None]
 
 
 @pytest.mark.parametrize(("asked", "order"), [(False, Order.RANDOM), (True, Order.VOLUNTEERS_FIRST)])
