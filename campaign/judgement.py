@@ -1,8 +1,8 @@
-"""Judging a phase: every guard over the whole ring, over each telling cohort and over each slice of time.
+"""Judging a phase: every guard over the whole ring, over each telling cohort and over each stretch of time.
 
 Old vehicles make cumulative counts heavy: a fault that begins after 100,000 good vehicles would stop tens of
-thousands late. So those that began in the same interval are judged by themselves too, each later slice at a
-higher bar, and so is each cohort; together they cost as much risk again as the ring.
+thousands late. So those that began in the same stretch of time are judged by themselves too, each later one
+at a higher bar, and so is each cohort; together they cost as much risk again as the ring.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,13 @@ from campaign.metrics import CLOCKED, Overdue, count
 from campaign.promotion import proving_guard
 from campaign.verdict import RING, Counts, Status, Verdict, evaluate, worst
 
-#: A slice is as long as a fraction of the time after which a vehicle is overdue, so that the brake learns
-#: soon that one has matured.
-SLICES_PER_DEADLINE = 6
-LONGEST_SLICE = timedelta(hours=1)
+#: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
+#: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
+SLICES_PER_DEADLINE = 36
+LONGEST_SLICE = timedelta(minutes=5)
+
+#: What is judged by itself are the vehicles of so many slices, an hour at the most: fewer would show nothing.
+SLICES_JUDGED_TOGETHER = 12
 
 
 def slice_length(overdue_after: timedelta) -> timedelta:
@@ -32,15 +35,15 @@ class Evidence:
     """What is known of a phase in its present evidence window.
 
     ``size`` is the phase's, which is ``complete`` when nobody is under way any more; ``tally`` leaves out
-    excluded cohorts; ``slices`` are in the order in which their vehicles began; ``quiet`` are those under way
-    whose time is up, by cohort and in all.
+    excluded cohorts; ``stretches`` are slices judged together, in the order in which their vehicles began;
+    ``quiet`` are those under way whose time is up, by cohort and in all.
     """
 
     size: int = 0
     complete: bool = False
     tally: Tally = field(default_factory=Tally)
     overdue: Overdue = field(default_factory=Overdue)
-    slices: tuple[Tally, ...] = ()
+    stretches: tuple[Tally, ...] = ()
     cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
     quiet: Mapping[Cohort, int] = field(default_factory=dict)
     quiet_total: int = 0
@@ -74,12 +77,12 @@ def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
             # A breach takes two failures: most cohorts of a healthy fleet are done here.
             if counts.failed > 1:
                 verdicts.append(evaluate(guard, counts, str(cohort), bar))
-    if guard.metric in _BY_TIME and len(evidence.slices) > 1:
-        for number, tally in enumerate(evidence.slices, start=1):
+    if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
+        for number, tally in enumerate(evidence.stretches, start=1):
             counts = count(guard.metric, tally, Overdue())
             if counts.failed > 1:
                 bar = 2.0 * guard.bar * number * (number + 1)
-                verdicts.append(evaluate(guard, counts, f"slice {number}", bar))
+                verdicts.append(evaluate(guard, counts, f"stretch {number}", bar))
     return verdicts
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from campaign.assignment import ATTEMPTS, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort, Facts, telling
-from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE, Evidence
+from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE, Evidence
 from campaign.metrics import Overdue, total
 from store.words import HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
@@ -23,9 +23,10 @@ WHERE t.campaign_id = ANY(%s) AND NOT f.excluded AND t.vehicles > t.acknowledged
 
 CONFIGURATIONS_SQL = "SELECT id, model, country, ecus FROM configuration WHERE campaign_id = ANY(%s)"
 
-#: How long a slice of a phase ``p`` is (campaign/judgement.py).
+#: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
 SLICE_SQL = (
-    f"least(p.overdue_after / {SLICES_PER_DEADLINE}, interval '{LONGEST_SLICE.total_seconds():.0f} seconds')"
+    f"greatest(interval '1 millisecond', least(p.overdue_after / {SLICES_PER_DEADLINE}, "
+    f"interval '{LONGEST_SLICE.total_seconds():.0f} seconds'))"
 )
 
 _BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
@@ -53,10 +54,13 @@ SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
 FROM matured AS m JOIN campaign AS c ON {_THIS_WINDOW.format("m")} GROUP BY m.phase
 """
 
-SLICES_SQL = f"""
-SELECT s.phase, s.began, s.state, s.vehicles
+#: Slices that are judged together, as vehicles by phase, beginning and state.
+STRETCHES_SQL = f"""
+SELECT s.phase, date_bin({SLICE_SQL} * {SLICES_JUDGED_TOGETHER}, s.began, c.window_began_at), s.state,
+       sum(s.vehicles)::int
 FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
-WHERE s.vehicles > 0 AND s.state IN {_BEGUN} ORDER BY s.phase, s.began
+JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
+WHERE s.vehicles > 0 AND s.state IN {_BEGUN} GROUP BY 1, 2, 3 ORDER BY 1, 2
 """
 
 #: For the brake: who had time to report or has failed, and who of them failed or is still quiet.
@@ -131,8 +135,8 @@ def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
     }
 
 
-def slices(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[Tally, ...]]:
-    """Rows of ``SLICES_SQL`` by phase, in the order in which the vehicles began."""
+def stretches(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[Tally, ...]]:
+    """Rows of ``STRETCHES_SQL`` by phase, in the order in which the vehicles began."""
     states: dict[int, dict[Any, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
     for phase, began, state, vehicles in rows:
         states[phase][began][Target(state)] = vehicles

@@ -15,12 +15,12 @@ from store.evidence import (
     MATURE_SQL,
     OVERDUE_SQL,
     QUIET_SQL,
-    SLICES_SQL,
+    STRETCHES_SQL,
     Configurations,
     counted,
     evidence,
     overdue,
-    slices,
+    stretches,
 )
 from store.guarded import GUARDED_SQL, Guarded
 
@@ -54,7 +54,7 @@ def judged(
         connection.exec_driver_sql(CONFIGURATIONS_SQL, ([campaign_id],)).fetchall()
     )
     late = overdue(connection.exec_driver_sql(OVERDUE_SQL, key).fetchall())
-    parts = slices(connection.exec_driver_sql(SLICES_SQL, key).fetchall())
+    parts = stretches(connection.exec_driver_sql(STRETCHES_SQL, key).fetchall())
     found = []
     for guarded in _guarded(connection, campaign_id):
         number = guarded.phase
@@ -62,7 +62,7 @@ def judged(
         known = replace(
             evidence(configurations, counts.get((campaign_id, number), {}), guarded.size, complete=over),
             overdue=late.get(number, Overdue()),
-            slices=parts.get(number, ()),
+            stretches=parts.get(number, ()),
         )
         found.append(Judged(guarded, known, judge(guarded.guards, known)))
     if any(_silent(each) for each in found):

@@ -83,10 +83,10 @@ def test_a_bad_cohort_is_stopped_before_it_has_harmed_ten_where_the_ring_would_s
 def test_a_fault_that_begins_after_many_good_vehicles_breaches_its_slice_of_time() -> None:
     before = (tally(succeeded=4985, failed=15),) * 20
     bad = tally(succeeded=100, failed=12)
-    evidence = Evidence(tally=total([*before, bad]), slices=(*before, bad))
+    evidence = Evidence(tally=total([*before, bad]), stretches=(*before, bad))
     ring, late = judge([INSTALL], evidence)
     assert (ring.status, ring.started) == (Status.HEALTHY, 100_112)
-    assert (late.slice, late.status, late.failed) == ("slice 21", Status.BREACH, 12)
+    assert (late.slice, late.status, late.failed) == ("stretch 21", Status.BREACH, 12)
     assert late.bar == 92_400
     assert breached((INSTALL,), Evidence(tally=total([*before, bad]))) == []
 
@@ -106,15 +106,15 @@ SLICES = [
 def test_each_later_slice_needs_more_evidence(number: int, found: Tally, breaches: bool) -> None:
     clean = tally(succeeded=5_000)
     slices = (*[clean] * (number - 1), found, clean)
-    evidence = Evidence(tally=total(slices), slices=slices)
-    assert breached((INSTALL,), evidence) == ([(INSTALL.name, f"slice {number}")] if breaches else [])
+    evidence = Evidence(tally=total(slices), stretches=slices)
+    assert breached((INSTALL,), evidence) == ([(INSTALL.name, f"stretch {number}")] if breaches else [])
 
 
 def test_the_only_slice_of_a_ring_is_the_ring() -> None:
     bad = tally(succeeded=2, failed=4)
-    assert breached((INSTALL,), Evidence(tally=bad, slices=(bad,))) == [(INSTALL.name, RING)]
-    both = [(INSTALL.name, RING), (INSTALL.name, "slice 1")]
-    assert breached((INSTALL,), Evidence(tally=bad, slices=(bad, Tally()))) == both
+    assert breached((INSTALL,), Evidence(tally=bad, stretches=(bad,))) == [(INSTALL.name, RING)]
+    both = [(INSTALL.name, RING), (INSTALL.name, "stretch 1")]
+    assert breached((INSTALL,), Evidence(tally=bad, stretches=(bad, Tally()))) == both
 
 
 #: What is watched in a part of the ring, and by what.
@@ -132,16 +132,16 @@ def test_each_metric_is_judged_in_the_parts_that_can_have_more_of_it(
     metric: str, state: str, by_cohort: bool, by_time: bool
 ) -> None:
     bad, clean = tally(**{state: 6}), tally(succeeded=5_000)
-    evidence = Evidence(tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), slices=(clean, bad))
+    evidence = Evidence(tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), stretches=(clean, bad))
     found = breached((guard(name="g", metric=metric),), evidence)
-    assert found == [("g", "hw_id=A")] * by_cohort + [("g", "slice 2")] * by_time
+    assert found == [("g", "hw_id=A")] * by_cohort + [("g", "stretch 2")] * by_time
 
 
 @pytest.mark.parametrize("mode", ["threshold", "group_share", "count"])
 def test_a_bare_rule_is_of_the_ring_alone(mode: str) -> None:
     bad, clean = tally(failed=6), tally(succeeded=5_000)
     evidence = Evidence(
-        size=5_006, tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), slices=(clean, bad)
+        size=5_006, tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), stretches=(clean, bad)
     )
     [verdict] = judge([guard(mode=mode, max_count=6)], evidence)
     assert (verdict.slice, verdict.status) == (RING, Status.CONTINUE)
@@ -167,7 +167,7 @@ def test_there_is_one_verdict_per_guard_on_the_ring_and_of_its_parts_only_breach
         tally=total([*hardware, *slices]),
         complete=complete,
         cohorts=cohorts(**{f"H{number}": each for number, each in enumerate(hardware)}),
-        slices=tuple(slices),
+        stretches=tuple(slices),
     )
     verdicts = judge(STANDARD_GUARDS, evidence)
     ring = [verdict for verdict in verdicts if verdict.slice == RING]
@@ -240,9 +240,9 @@ STOPS: list[tuple[list[Verdict], int | None, list[int]]] = [
     ([], None, []),
     ([verdict(status) for status in Status if status is not BAD], None, []),
     ([verdict(Status.HEALTHY), verdict(BAD)], 1, []),
-    ([verdict(BAD), verdict(BAD, part="slice 1")], 0, []),
-    ([verdict(BAD, part="hw_id=A"), verdict(BAD, part="slice 1")], 0, []),
-    ([verdict(BAD, part="hw_id=A"), verdict(BAD, part="slice 1"), verdict(BAD)], 2, []),
+    ([verdict(BAD), verdict(BAD, part="stretch 1")], 0, []),
+    ([verdict(BAD, part="hw_id=A"), verdict(BAD, part="stretch 1")], 0, []),
+    ([verdict(BAD, part="hw_id=A"), verdict(BAD, part="stretch 1"), verdict(BAD)], 2, []),
     ([verdict(BAD, "n"), verdict(BAD, "n", "hw_id=A")], None, [0, 1]),
     ([verdict(BAD, "n"), verdict(Status.DEGRADED, "n")], None, [0]),
     ([verdict(BAD, "n"), verdict(BAD, part="hw_id=A")], 1, [0]),
@@ -356,13 +356,13 @@ def test_who_has_gone_silent_is_both(watched: Guard) -> None:
 @pytest.mark.parametrize(
     ("overdue_after", "length"),
     [
-        (timedelta(minutes=6), timedelta(minutes=1)),
-        (timedelta(hours=3), timedelta(minutes=30)),
-        (timedelta(hours=6), timedelta(hours=1)),
-        (timedelta(days=9), timedelta(hours=1)),
+        (timedelta(minutes=36), timedelta(minutes=1)),
+        (timedelta(hours=3), timedelta(minutes=5)),
+        (timedelta(hours=6), timedelta(minutes=5)),
+        (timedelta(days=9), timedelta(minutes=5)),
     ],
 )
-def test_a_slice_is_a_sixth_of_the_time_to_report_and_an_hour_at_the_most(
+def test_a_slice_is_a_36th_of_the_time_to_report_and_five_minutes_at_the_most(
     overdue_after: timedelta, length: timedelta
 ) -> None:
     assert slice_length(overdue_after) == length
