@@ -1,7 +1,8 @@
 """Leaving a cohort out of a campaign that runs.
 
-The mark on its configurations counts at once: no admission passes it and no guard counts them. The rows
-follow at the ticks, some at a time, so that a million of them hold nobody up.
+The mark on its configurations counts at once: no admission passes it and no guard counts them. Offers are
+taken back with it, for they could begin any moment; the cap bounds them. The rows of those who wait follow at
+the ticks, some at a time, so that a million of them hold nobody up.
 """
 
 from sqlalchemy import Connection
@@ -43,9 +44,21 @@ FROM configuration AS f
 WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.state = 'downloading'
 """
 
-_WAITING = f"""
+_TAKE_BACK = """
+UPDATE assignment AS a SET state = 'excluded', finished_at = clock_timestamp()
+FROM configuration AS f
+WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.state = 'offered'
+"""
+
+_COUNT = f"""
 SELECT coalesce(sum(t.vehicles), 0) FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
-WHERE t.campaign_id = %(id)s AND f.excluded AND t.state IN ('offered', {OPEN_SQL})
+WHERE t.campaign_id = %(id)s AND {{match}} AND t.state IN ('excluded', {OPEN_SQL})
+"""
+
+_WAITING = f"""
+SELECT EXISTS (
+    SELECT FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
+    WHERE t.campaign_id = %(id)s AND f.excluded AND t.state IN ({OPEN_SQL}) AND t.vehicles > 0)
 """
 
 _MOVE = f"""
@@ -54,8 +67,8 @@ WHERE (a.vehicle_id, a.campaign_id) IN (
     SELECT b.vehicle_id, b.campaign_id
     FROM assignment AS b JOIN configuration AS f ON f.id = b.configuration_id
     WHERE b.campaign_id = %(id)s AND f.campaign_id = %(id)s AND f.excluded
-      AND b.state IN ('offered', {OPEN_SQL})
-    LIMIT {SWEEP})
+      AND b.state IN ({OPEN_SQL})
+    LIMIT %(most)s)
 """
 
 
@@ -78,12 +91,13 @@ def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
         raise Refused([Problem("cohort", repr(str(cohort)), cure)], "command")
     connection.exec_driver_sql(_MARK.format(match=match), key)
     connection.exec_driver_sql(_NOTE, key)
+    connection.exec_driver_sql(_TAKE_BACK, key)
     connection.exec_driver_sql(_ASK_TO_CANCEL, key)
-    return int(connection.exec_driver_sql(_WAITING, key).scalar_one())
+    return int(connection.exec_driver_sql(_COUNT.format(match=match), key).scalar_one())
 
 
 def sweep(connection: Connection, campaign_id: int) -> None:
     """Move some excluded vehicles that have not begun into their bucket; the lock must be held."""
-    key = {"id": campaign_id}
+    key = {"id": campaign_id, "most": SWEEP}
     if connection.exec_driver_sql(_WAITING, key).scalar_one():
         connection.exec_driver_sql(_MOVE, key)

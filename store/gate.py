@@ -32,6 +32,7 @@ SET released_at = p.released_at + (clock_timestamp() - c.shut_at), pace_since = 
 FROM campaign AS c
 WHERE c.id = p.campaign_id AND c.id = %(id)s AND c.gate_seq < %(seq)s
   AND c.shut_at IS NOT NULL AND p.released_at IS NOT NULL AND (c.breach IS NULL OR %(new_window)s)
+  AND NOT EXISTS ({WITHDRAWN_SQL})
 """
 
 _RESTART_DEADLINES = """

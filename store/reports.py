@@ -82,6 +82,20 @@ JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
 WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
 """
 
+#: What a resume has acknowledged and is corrected now is not acknowledged any more: it would hide a new one.
+_UNACKNOWLEDGE = """
+UPDATE tally AS t SET acknowledged = greatest(t.acknowledged - k.vehicles, 0)
+FROM (
+    SELECT a.campaign_id, a.phase, a.configuration_id, a.state, count(*)::int AS vehicles
+    FROM unnest(%s::int[], %s::int[]) AS corrected (vehicle_id, campaign_id)
+    JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
+    WHERE a.finished_at < c.window_began_at
+    GROUP BY a.campaign_id, a.phase, a.configuration_id, a.state
+) AS k
+WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id = k.configuration_id
+  AND t.state = k.state
+"""
+
 _LOG = """
 INSERT INTO report (
     vehicle_id, campaign_id, attempt, device_at, channel, execution, finished, code, details, effect)
@@ -134,6 +148,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     decided = [_decide(rows.get((r.vehicle_id, split(r.action)[0])), r) for r in reports]
     changed = [row for row in rows.values() if row["heard"]]
     if changed:
+        await _unacknowledge(connection, changed)
         await connection.execute(_WRITE, [Jsonb([_change(row) for row in changed])])
     if log := list(_log(reports, decided)):
         await connection.execute(_LOG, [Jsonb(log)])
@@ -229,7 +244,9 @@ _INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 def _change(row: dict[str, Any]) -> dict[str, Any]:
     keys = ("vehicle_id", "campaign_id", "phase", "state", "cancel_wanted", "back_off", "code", "message")
     state = Target(row["state"])
-    return {key: row[key] for key in keys} | {"over": state in TERMINAL, "installs": state in _INSTALLS}
+    # Who was left out is in no slice of time either: those are judged and brake.
+    installs = state in _INSTALLS and not row["excluded"]
+    return {key: row[key] for key in keys} | {"over": state in TERMINAL, "installs": installs}
 
 
 def _log(reports: Sequence[Report], decided: Sequence[tuple[Effect, str]]) -> Iterable[dict[str, Any]]:
@@ -249,6 +266,16 @@ def _log(reports: Sequence[Report], decided: Sequence[tuple[Effect, str]]) -> It
             "details": list(report.said.details),
             "effect": word,
         }
+
+
+async def _unacknowledge(connection: AsyncConnection, changed: Sequence[dict[str, Any]]) -> None:
+    """Only silence is an outcome that a report corrects."""
+    corrected = [row for row in changed if row["was"] == Target.SILENT and row["state"] != row["was"]]
+    if corrected:
+        vehicles, campaigns = zip(
+            *((row["vehicle_id"], row["campaign_id"]) for row in corrected), strict=True
+        )
+        await connection.execute(_UNACKNOWLEDGE, (list(vehicles), list(campaigns)))
 
 
 async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]]) -> None:

@@ -16,8 +16,8 @@ WHERE p.name = %(what)s OR m #>> '{artifact,sha256}' = %(what)s
 """
 
 _CAMPAIGNS = """
-SELECT id, name FROM campaign AS c
-WHERE finished_at IS NULL AND EXISTS (
+SELECT id, name, finished_at FROM campaign AS c
+WHERE EXISTS (
     SELECT FROM jsonb_array_elements(c.package -> 'modules') AS m
     WHERE m #>> '{artifact,sha256}' = ANY(%(hashes)s))
 ORDER BY id
@@ -38,8 +38,9 @@ UPDATE assignment SET state = 'pending', offered_at = NULL
 WHERE campaign_id = ANY(%(ids)s) AND state = 'offered'
 """
 
+#: Also those that a campaign left behind when it ended.
 _ASK_TO_CANCEL = """
-UPDATE assignment SET cancel_wanted = true WHERE campaign_id = ANY(%(ids)s) AND state = 'downloading'
+UPDATE assignment SET cancel_wanted = true WHERE campaign_id = ANY(%(all)s) AND state = 'downloading'
 """
 
 
@@ -66,17 +67,19 @@ def withdraw(connection: Connection, what: str, by: str, reason: str, now: datet
     hashes = _hashes(connection, what)
     connection.exec_driver_sql(_WITHDRAW, {"hashes": hashes, "by": by, "reason": reason})
     rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": hashes}).fetchall()
-    ids = [row.id for row in rows]
-    connection.exec_driver_sql(LOCK_SQL, (ids,))
+    running = [row for row in rows if row.finished_at is None]
+    ids = [row.id for row in running]
+    reached = {"ids": ids, "all": [row.id for row in rows]}
+    connection.exec_driver_sql(LOCK_SQL, (reached["all"],))
     for statement in (_SHUT, _TAKE_BACK, _ASK_TO_CANCEL):
-        connection.exec_driver_sql(statement, {"ids": ids})
+        connection.exec_driver_sql(statement, reached)
     text = f"{what} was withdrawn everywhere by {by}" + (f": {reason}" if reason else "")
     for campaign_id in ids:
         key = f"withdrawal/{hashes[0]}/{now.isoformat()}"
         journal.write(
             connection, campaign_id, (Line(key=key, at=now, actor=by, event="withdrawn", text=text),)
         )
-    return Withdrawn(hashes, [row.name for row in rows])
+    return Withdrawn(hashes, [row.name for row in running])
 
 
 def refuse_withdrawn(connection: Connection, name: str, hashes: list[str]) -> None:

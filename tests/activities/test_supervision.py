@@ -11,8 +11,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.messages import Supervised
 from activities.supervision import WATCHING, Supervision
 from campaign.assignment import Target
-from campaign.supervision import Finding, Mode, Observation, Watch
-from tests.store.fleet import Fleet, watch
+from campaign.glimpse import Glimpse
+from campaign.supervision import Finding, Mode, Watch
+from store.tables import WithdrawalRow
+from tests.store.fleet import SHA256, Fleet, plain, watch
 
 LEASE = timedelta(seconds=30)
 INTERVAL = timedelta(seconds=3)
@@ -37,10 +39,13 @@ def test_a_tick_that_finds_nothing_is_a_benign_error_that_is_tried_again_and_tel
     assert (error.type, error.category) == (WATCHING, ApplicationErrorCategory.BENIGN)
     assert (error.non_retryable, error.next_retry_delay) == (False, INTERVAL)
     [seen] = error.details
-    assert isinstance(seen, Observation)
-    assert seen.phase(1).tally.by_state == {Target.SUCCEEDED: 4, Target.PENDING: 6}
+    assert isinstance(seen, Glimpse)
+    phase = seen.phase(1)
+    assert phase is not None
+    assert phase.tally.by_state == {Target.SUCCEEDED: 4, Target.PENDING: 6}
     assert error.message == (
-        "rolling_out: phase 1 4 of 10 over, 0 in flight; failure_rate continue: 0 of 4 failed (0 % <= 2 %)"
+        "rolling_out: phase 1 4 of 10 over, 0 in flight; "
+        "installation_success_rate continue: 0 of 4 failed; pauses at 2 failures"
     )
 
 
@@ -54,7 +59,7 @@ def test_a_tick_renews_the_lease_of_an_open_gate(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("mode", [Mode.ROLLING_OUT, Mode.BAKING])
 def test_a_breach_is_found_and_the_gate_is_shut_in_the_same_transaction(fleet: Fleet, mode: Mode) -> None:
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.FAILED, sorted(fleet.states(campaign))[:1])
     found = tick(fleet, watch(campaign, mode=mode))
     assert found.finding is Finding.BREACH
@@ -67,6 +72,32 @@ def test_a_phase_that_is_done_is_found(fleet: Fleet) -> None:
     campaign = fleet.launch()
     fleet.put(campaign, Target.SUCCEEDED)
     assert tick(fleet, watch(campaign)).finding is Finding.PROCESSED
+
+
+def test_a_phase_that_is_watched_is_found_when_it_is_proven(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.SUCCEEDED)
+    found = tick(fleet, watch(campaign, mode=Mode.PROVING))
+    assert found.finding is Finding.PROVEN
+    assert found.seen.promotion is not None
+    assert found.seen.promotion.sentence == "the last phase is over and no guard objects"
+
+
+def test_a_guard_that_only_tells_people_is_found_once(fleet: Fleet) -> None:
+    told = {"name": "any", "metric": "failure_rate", "mode": "count", "action": "notify"}
+    campaign = fleet.launch(guards=[told])
+    fleet.put(campaign, Target.FAILED, sorted(fleet.states(campaign))[:1])
+    assert tick(fleet, watch(campaign)).finding is Finding.WARNING
+    assert fleet.gate_open(campaign)
+    nothing_found(fleet, watch(campaign, warned=("any",)))
+
+
+def test_a_withdrawal_is_found(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    fleet.insert(WithdrawalRow, sha256=SHA256, actor="ann", reason="brakes fail")
+    found = tick(fleet, watch(campaign))
+    assert found.finding is Finding.WITHDRAWN
+    assert found.seen.withdrawn == "ann: brakes fail"
 
 
 def test_a_health_check_that_is_due_is_found(fleet: Fleet) -> None:

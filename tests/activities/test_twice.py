@@ -16,13 +16,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import Delivery
-from activities.messages import GateOrder, JournalEntry, LimitsChange, Registration
+from activities.messages import Exclusion, GateOrder, JournalEntry, LimitsChange, Registration
 from activities.supervision import WATCHING, Supervision
 from activities.targeting import Targeting
 from campaign.assignment import Target
+from campaign.breach import Exposed
 from campaign.journal import Line
 from campaign.lifecycle import State
-from tests.store.fleet import Fleet, define, watch
+from tests.store.fleet import Fleet, cars, define, watch
 
 LEASE = timedelta(seconds=30)
 LINES = tuple(
@@ -84,8 +85,26 @@ def run(fleet: Fleet, activity: Callable[..., Any], *given: Any) -> Any:
 
 def limits(campaign: int) -> LimitsChange:
     return LimitsChange(
-        campaign_id=campaign, from_phase=1, in_flight=7, failure_limit=Decimal("0.01"), lines=LINES
+        campaign_id=campaign,
+        from_phase=1,
+        limits={"in_flight": 7},
+        guards={"installation_success_rate": Decimal("0.01")},
     )
+
+
+def exclusion(fleet: Fleet, campaign: int, cohort: str = "hw_id=EVO15") -> Any:
+    order = Exclusion(campaign_id=campaign, cohort=cohort)
+    return run(fleet, delivery(fleet).exclude_cohort, order)
+
+
+def mixed(fleet: Fleet) -> int:
+    """A campaign that delivers to two kinds of vehicles, three of the second kind under way."""
+    other = fleet.add(cars(5, 50, hw_id="EVO15"))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.OFFERED, other[:1])
+    fleet.put(campaign, Target.DOWNLOADING, other[1:2])
+    fleet.put(campaign, Target.INSTALLING, other[2:3])
+    return campaign
 
 
 def supervise(fleet: Fleet, campaign: int) -> Any:
@@ -138,8 +157,9 @@ ACTS: dict[str, Act] = {
     "change_limits": Act(
         rolling,
         lambda fleet, campaign: run(fleet, delivery(fleet).change_limits, limits(campaign)),
-        ("store.journal.write",),
+        ("store.limits.change",),
     ),
+    "exclude_cohort": Act(mixed, exclusion, ("store.exclusion.exclude",)),
     "write_journal": Act(
         registered,
         lambda fleet, campaign: run(
@@ -299,7 +319,7 @@ def test_a_stop_that_comes_late_shuts_all_the_same(fleet: Fleet) -> None:
 def test_a_stop_tells_who_was_exposed(fleet: Fleet) -> None:
     campaign = rolling(fleet)
     exposure = run(fleet, delivery(fleet).shut_gate, order(campaign, State.PAUSED))
-    assert (exposure.withdrawn, exposure.started) == (2, 2)
+    assert exposure == Exposed(offered=2, downloading=2)
 
 
 def test_a_finish_counts_every_vehicle_once(fleet: Fleet) -> None:
@@ -309,7 +329,7 @@ def test_a_finish_counts_every_vehicle_once(fleet: Fleet) -> None:
 
 
 def test_new_limits_leave_what_they_do_not_name(fleet: Fleet) -> None:
-    strict = {"guards": [{"name": "a", "limit": "0.05"}], "limits": {"in_flight": 3, "per_minute": 2}}
+    strict = {"guards": [{"limit": "0.05"}], "limits": {"in_flight": 3, "per_minute": 2}}
     phases = [
         {"name": "first", "rollout_percent": 10},
         {"name": "second", "rollout_percent": 50, **strict},
@@ -322,15 +342,62 @@ def test_new_limits_leave_what_they_do_not_name(fleet: Fleet) -> None:
     def change(**values: Any) -> None:
         run(fleet, delivery(fleet).change_limits, LimitsChange(campaign_id=campaign, from_phase=2, **values))
 
-    change(per_minute=9)
-    change(in_flight=7)
-    change(failure_limit=Decimal("0.01"))
+    change(limits={"per_minute": 9})
+    change(limits={"in_flight": 7, "harm_budget": 9})
+    change(guards={"installation_success_rate": Decimal("0.01")})
     after = fleet.rows(stored)
     assert after[0] == before[0]
-    assert after[1][1] == before[1][1] | {"in_flight": 7, "per_minute": 9}
-    assert after[2][1] == before[2][1] | {"in_flight": 7, "per_minute": 9}
-    assert after[1][2] == [before[1][2][0] | {"limit": "0.01"}]
-    assert after[2][2] == [before[2][2][0] | {"limit": "0.01"}]
+    assert after[1][1] == before[1][1] | {"in_flight": 7, "per_minute": 9, "harm_budget": 9}
+    assert after[2][1] == before[2][1] | {"in_flight": 7, "per_minute": 9, "harm_budget": 9}
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert new[2] == [
+            guard | {"limit": "0.01"} if guard["name"] == "installation_success_rate" else guard
+            for guard in old[2]
+        ]
+
+
+def test_an_exclusion_counts_who_had_not_begun(fleet: Fleet) -> None:
+    assert exclusion(fleet, mixed(fleet)).vehicles == 3
+
+
+@pytest.mark.parametrize(
+    ("cohort", "cure"),
+    [
+        ("hw_id=EVO16", "no vehicle of this campaign is in it; did you mean 'hw_id=EVO15'?"),
+        ("model=Model_X", "did you mean 'model=Model_Y'?"),
+    ],
+)
+def test_a_cohort_nobody_is_in_is_refused_for_good_and_nothing_changes(
+    cohort: str, cure: str, fleet: Fleet
+) -> None:
+    campaign = mixed(fleet)
+    before = rows(fleet)
+    with pytest.raises(ApplicationError) as caught:
+        exclusion(fleet, campaign, cohort)
+    assert (caught.value.type, caught.value.non_retryable) == ("Refused", True)
+    assert cure in caught.value.message
+    assert rows(fleet) == before
+
+
+@pytest.mark.parametrize(
+    ("guards", "cure"),
+    [
+        ({"rollback": "0.1"}, "no guard of this name; did you mean 'rollback_rate'?"),
+        ({"rollback_rate": "0.001"}, "accept 0.001 must be at most half of limit 0.001"),
+    ],
+)
+def test_limits_that_fit_no_guard_are_refused_for_good_and_nothing_changes(
+    guards: dict[str, str], cure: str, fleet: Fleet
+) -> None:
+    campaign = rolling(fleet)
+    before = rows(fleet)
+    limits = {name: Decimal(limit) for name, limit in guards.items()}
+    change = LimitsChange(campaign_id=campaign, from_phase=1, limits={"in_flight": 7}, guards=limits)
+    with pytest.raises(ApplicationError) as caught:
+        run(fleet, delivery(fleet).change_limits, change)
+    assert (caught.value.type, caught.value.non_retryable) == ("Refused", True)
+    assert cure in caught.value.message
+    assert rows(fleet) == before
 
 
 def test_an_unknown_package_is_refused_for_good(fleet: Fleet) -> None:

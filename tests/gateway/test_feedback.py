@@ -70,6 +70,31 @@ async def test_every_word_said_is_kept(new_vehicle: NewVehicle, world: World) ->
     assert world.value("SELECT extract(epoch FROM device_at) * 1000 FROM report") == 1_627_997_501_890
 
 
+#: A vehicle's own words for what went wrong, and the class of its failure.
+FAILURES = [
+    (["no space left"], Target.FAILED),
+    (["Rolled back to slot A"], Target.ROLLED_BACK),
+    (["installing", "CRITICAL: brake warning", "rolled back"], Target.CRITICAL),
+    (["Failed to download: timeout"], Target.DOWNLOAD_FAILED),
+    (["retried: download failed"], Target.FAILED),
+]
+
+
+async def test_a_failure_is_classed_by_the_words_of_the_vehicle(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    campaign = world.campaign(world.file())
+    found = []
+    for place, (details, _) in enumerate(FAILURES):
+        vehicle, number = new_vehicle(f"5YJYGDEE0MF0003{place:02}")
+        action = world.assign(number, campaign, Target.DOWNLOADING)
+        status = {"execution": "closed", "result": {"finished": "failure"}, "details": details}
+        path = f"/deploymentBase/{action}/feedback"
+        assert (await vehicle.send("POST", path, json={"status": status})).status == 200
+        found.append(world.value("SELECT state FROM assignment WHERE vehicle_id = :it", it=number))
+    assert found == [state for _, state in FAILURES]
+
+
 async def test_many_reports_at_once_are_each_recorded_once(new_vehicle: NewVehicle, world: World) -> None:
     vehicle, number = new_vehicle()
     action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)

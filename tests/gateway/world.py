@@ -13,9 +13,16 @@ from sqlmodel import Session, SQLModel
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from campaign.guards import Guard
+from campaign.guards import PLAIN_GUARD
 from campaign.lifecycle import State
-from store.tables import ArtifactRow, AssignmentRow, CampaignRow, PhaseRow, VehicleRow
+from store.tables import (
+    ArtifactRow,
+    AssignmentRow,
+    CampaignRow,
+    ConfigurationRow,
+    PhaseRow,
+    VehicleRow,
+)
 
 CONTENT = bytes(range(256)) * 8  # 2,048 bytes, each known by its place
 TOKEN = "s3cret"
@@ -122,13 +129,21 @@ class World:
                 name="all",
                 size=100,
                 allowance=allowance,
-                guards=[Guard().model_dump(mode="json")],
+                guards=[PLAIN_GUARD.model_dump(mode="json")],
+                overdue_after=timedelta(hours=3),
                 limits={},
             )
         )
         return campaign
 
-    def assign(self, vehicle: int, campaign: int, state: Target = Target.PENDING, **columns: Any) -> int:
+    def assign(
+        self,
+        vehicle: int,
+        campaign: int,
+        state: Target = Target.PENDING,
+        configuration: int = 1,
+        **columns: Any,
+    ) -> int:
         """The vehicle becomes a target; returns the id of its first action."""
         attempt = 0 if state is Target.PENDING else 1
         self._add(
@@ -136,13 +151,20 @@ class World:
                 vehicle_id=vehicle,
                 campaign_id=campaign,
                 phase=1,
-                configuration_id=1,
+                configuration_id=configuration,
                 state=state.value,
                 attempt=attempt,
                 **columns,
             )
         )
         return action_id(campaign, 1)
+
+    def configuration(self, campaign: int, *, excluded: bool = False) -> int:
+        """Facts that targets were selected by; its id."""
+        row = ConfigurationRow(
+            campaign_id=campaign, key=f"{excluded}", model="Model_Y", ecus={}, excluded=excluded
+        )
+        return self._add(row)
 
     def state(self, vehicle: int) -> Target:
         """The state of the vehicle's only assignment."""

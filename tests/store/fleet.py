@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from campaign.action import action_id
 from campaign.assignment import Said, Target
+from campaign.breach import Exposed
 from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.order import lot
@@ -36,6 +37,8 @@ MODULE: dict[str, Any] = {
 PACKAGE = Package.model_validate({"name": "Pkg", "modules": [MODULE]})
 HOUR = timedelta(hours=1)
 ALL: list[dict[str, Any]] = [{"rollout_percent": 100}]
+#: As many under way as the ceiling says.
+NO_BRAKE: dict[str, Any] = {"harm_budget": None}
 
 _VEHICLES = """
 WITH record AS (
@@ -54,6 +57,11 @@ WITH record AS (
 )
 SELECT id, vin FROM added
 """
+
+
+def plain(limit: str = "0.02") -> list[dict[str, Any]]:
+    """The plain rule by itself: failures / attempts > limit, from the first outcome on."""
+    return [{"metric": "failure_rate", "mode": "threshold", "limit": limit}]
 
 
 def vin(number: int) -> str:
@@ -138,7 +146,7 @@ class Fleet:
         with self._open.begin():
             gate.open_gate(self._open, campaign, seq, State.ROLLING_OUT, lease, new_window=new_window)
 
-    def shut(self, campaign: int, seq: int, *, cancel_started: bool = False) -> tuple[int, int]:
+    def shut(self, campaign: int, seq: int, *, cancel_started: bool = False) -> Exposed:
         with self._open.begin():
             return gate.shut_gate(self._open, campaign, seq, State.PAUSED, cancel_started=cancel_started)
 
@@ -196,13 +204,29 @@ class Fleet:
             v=None if vehicles is None else list(vehicles),
         )
 
+    def install(self, campaign: int, vehicles: Sequence[int], hours: float) -> None:
+        """As if vehicles had begun to install so many hours ago, together, and said nothing since."""
+        self.run("UPDATE campaign SET window_began_at = least(window_began_at, now() - interval '2 days')")
+        self.put(campaign, Target.INSTALLING, vehicles)
+        self.run(
+            "UPDATE assignment SET slice = now() - make_interval(mins => CAST(:hours * 60 AS int)), "
+            "heard_at = now() - make_interval(mins => CAST(:hours * 60 AS int)) "
+            "WHERE campaign_id = :c AND vehicle_id = ANY(:v)",
+            hours=hours,
+            c=campaign,
+            v=list(vehicles),
+        )
+
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows a campaign is made of."""
-        tables = ("campaign", "phase", "configuration", "assignment", "tally", "report", "journal", "ecu")
-        return {name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2, 3") for name in tables}
+        tables = (
+            "campaign", "phase", "configuration", "assignment", "tally", "slice", "matured",
+            "evidence_window", "withdrawal", "report", "journal", "ecu",
+        )  # fmt: skip
+        return {name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") for name in tables}
 
     def assert_tally(self) -> None:
-        """The tally is what it counts."""
+        """Tally and slices are what they count, and no more is acknowledged than there is."""
         counted = self.rows(
             "SELECT campaign_id, phase, configuration_id, state, count(*)::int FROM assignment "
             "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
@@ -212,6 +236,17 @@ class Fleet:
             "ORDER BY 1, 2, 3, 4"
         )
         assert kept == counted
+        counted = self.rows(
+            "SELECT campaign_id, phase, slice, state, count(*)::int FROM assignment WHERE slice IS NOT NULL "
+            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        )
+        kept = self.rows(
+            "SELECT campaign_id, phase, began, state, vehicles FROM slice WHERE vehicles <> 0 "
+            "ORDER BY 1, 2, 3, 4"
+        )
+        assert kept == counted
+        wrong = "SELECT * FROM tally WHERE acknowledged > vehicles OR acknowledged < 0"
+        assert self.rows(wrong) == []
 
     def package(self, name: str) -> Package:
         with connect(self.url) as connection:

@@ -7,8 +7,9 @@ from itertools import cycle
 import pytest
 
 from campaign.action import action_id
+from campaign.breach import Exposed
 from store import admission
-from tests.store.fleet import Fleet, Gateway, cars, closing, connected, until, waiting_for_a_lock
+from tests.store.fleet import NO_BRAKE, Fleet, Gateway, cars, closing, connected, until, waiting_for_a_lock
 
 GATEWAYS = 8
 
@@ -31,7 +32,7 @@ async def test_many_gateways_together_never_exceed_cap_nor_allowance(
     cap: int, allowance: int, admitted: int, fleet: Fleet
 ) -> None:
     ids = fleet.add(cars(160))
-    campaign = fleet.launch(limits={"in_flight": cap})
+    campaign = fleet.launch(limits=NO_BRAKE | {"in_flight": cap})
     fleet.run("UPDATE phase SET allowance = :a", a=allowance)
     async with AsyncExitStack() as stack:
         gateways = await open_gateways(stack, fleet)
@@ -112,7 +113,7 @@ FORGET_OFFERS = ("DROP TABLE IF EXISTS offer_made", "DROP FUNCTION IF EXISTS cou
 async def test_after_a_pause_has_returned_no_admission_commits(fleet: Fleet) -> None:
     """The gate is shut again and again while eight gateways admit without a break."""
     ids = fleet.add(cars(600))
-    campaign = fleet.launch(limits={"in_flight": 600})
+    campaign = fleet.launch(limits=NO_BRAKE | {"in_flight": 600})
     for statement in (*FORGET_OFFERS, *COUNT_OFFERS):
         fleet.run(statement)
     withdrawn_in_time = 0
@@ -121,14 +122,14 @@ async def test_after_a_pause_has_returned_no_admission_commits(fleet: Fleet) -> 
         for seq in range(2, 52, 2):
             crowd = Crowd(gateways, ids)
             await until(lambda crowd=crowd: crowd.admitted >= 10)  # type: ignore[misc]
-            withdrawn, _ = await asyncio.to_thread(fleet.shut, campaign, seq)
+            exposed = await asyncio.to_thread(fleet.shut, campaign, seq)
             offers = fleet.value("SELECT count(*) FROM offer_made")
             assert "offered" not in fleet.states(campaign).values()
             enough = crowd.polled + 3 * GATEWAYS  # what was under way has ended, and more was asked
             await until(lambda crowd=crowd, enough=enough: crowd.polled >= enough)  # type: ignore[misc]
             await crowd.stop()
             assert fleet.value("SELECT count(*) FROM offer_made") == offers
-            withdrawn_in_time += withdrawn
+            withdrawn_in_time += exposed.offered
             fleet.open(campaign, seq + 1)
     assert withdrawn_in_time >= 250
     fleet.assert_tally()
@@ -145,7 +146,7 @@ async def test_a_pause_counts_the_offers_it_waited_for(fleet: Fleet) -> None:
             await admission.admit(gateway.connection, [vehicle])
             pause = asyncio.create_task(asyncio.to_thread(fleet.shut, campaign, 2))
             await waiting_for_a_lock(watching)
-        assert await pause == (1, 0)
+        assert await pause == Exposed(offered=1)
     watching.close()
     assert fleet.state(vehicle, campaign) == "pending"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from store.reports import Effect
-from tests.store.fleet import MODULE, Fleet, Gateway, cars
+from tests.store.fleet import MODULE, Fleet, Gateway, cars, plain
 
 
 async def test_a_vehicle_that_got_the_software_elsewhere_is_not_updated_again(
@@ -49,7 +49,7 @@ async def test_the_outcome_of_an_attempt_that_had_begun_counts_however_late_it_i
     left: str, finished: str, ends: str, fleet: Fleet, gateway: Gateway
 ) -> None:
     [vehicle] = fleet.add(cars(1))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     action = (await gateway.admit(vehicle))[vehicle]
     assert await gateway.begin(vehicle, action)
     if left == "stalled":
@@ -96,7 +96,7 @@ async def test_a_correction_of_an_acknowledged_failure_makes_no_room_for_a_new_o
     fleet: Fleet, gateway: Gateway
 ) -> None:
     ids = fleet.add(cars(30))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     actions = {vehicle: await gateway.start(vehicle) for vehicle in ids[:10]}
     fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE state = 'installing'")
     fleet.tick(campaign)
@@ -105,9 +105,10 @@ async def test_a_correction_of_an_acknowledged_failure_makes_no_room_for_a_new_o
     for vehicle, action in actions.items():
         await gateway.say(vehicle, action, "closed", "success")
     assert fleet.gate_open(campaign)
+    fleet.assert_tally()
     action = await gateway.start(ids[20])
     await gateway.say(ids[20], action, "closed", "failure")
     assert not fleet.gate_open(campaign)
     assert fleet.value("SELECT breach #>> '{verdict,sentence}' FROM campaign").startswith(
-        "failure_rate breach: 1 of 1 failed"
+        "failure_rate breach: 1 of 11 failed"
     )

@@ -5,7 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,16 @@ def _campaign_updates(url: str, vin: str) -> None:
         session.add(campaign)
         session.flush()
         number = campaign.id or 0
-        session.add(PhaseRow(campaign_id=number, number=1, name="canary", guards=[], limits={}))
+        session.add(
+            PhaseRow(
+                campaign_id=number,
+                number=1,
+                name="canary",
+                guards=[],
+                limits={},
+                overdue_after=timedelta(hours=3),
+            )
+        )
         session.add(
             AssignmentRow(
                 vehicle_id=vehicle_id, campaign_id=number, phase=1, configuration_id=1, state="failed",

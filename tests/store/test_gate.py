@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from campaign.assignment import IN_FLIGHT, OPEN, STARTED, Target
+from campaign.breach import Exposed
 from campaign.lifecycle import State
 from store import gate
-from tests.store.fleet import Fleet, Gateway, cars
+from store.tallies import tally
+from tests.store.fleet import Fleet, Gateway, cars, plain
 
 GATE = "SELECT gate_open, gate_seq, state FROM campaign"
 
 
-def launched(fleet: Fleet, count: int = 11, **changes: Any) -> tuple[int, list[int]]:
+def launched(fleet: Fleet, count: int = 15, **changes: Any) -> tuple[int, list[int]]:
     """A campaign with one vehicle in each state."""
     ids = fleet.add(cars(count))
-    campaign = fleet.launch(guards=[{"limit": "0.99"}], **changes)
+    campaign = fleet.launch(guards=plain("0.99"), **changes)
     for state, vehicle in zip(Target, ids, strict=False):
         if state is not Target.PENDING:
             fleet.put(campaign, state, [vehicle])
@@ -83,12 +85,12 @@ def test_a_write_that_comes_twice_leaves_the_same_rows(
 def test_shutting_withdraws_what_was_offered_and_leaves_what_began(fleet: Fleet) -> None:
     campaign, _ = launched(fleet)
     before = fleet.states(campaign)
-    assert fleet.shut(campaign, 2) == (1, 2)
+    assert fleet.shut(campaign, 2) == Exposed(offered=1, downloading=1, installing=1, harmed=4)
     assert fleet.states(campaign) == {
         vehicle: "pending" if state == "offered" else state for vehicle, state in before.items()
     }
     assert fleet.value("SELECT count(*) FROM assignment WHERE cancel_wanted") == 0
-    assert fleet.shut(campaign, 2) == (0, 2)
+    assert fleet.shut(campaign, 2) == Exposed(downloading=1, installing=1, harmed=4)
 
 
 def test_only_downloads_are_asked_to_cancel_and_never_an_installation(fleet: Fleet) -> None:
@@ -119,8 +121,8 @@ def test_a_campaign_that_has_shut_counts_each_phase_apart(fleet: Fleet) -> None:
     fleet.add(cars(10))
     campaign = fleet.launch(phases=[{"rollout_percent": 20}, {"rollout_percent": 100}])
     with fleet.engine.connect() as connection:
-        found = gate.tally(connection, campaign)
-    assert {phase: tally.by_state for phase, tally in found.items()} == {
+        found = tally(connection, campaign)
+    assert {phase: each.by_state for phase, each in found.items()} == {
         1: {Target.PENDING: 2}, 2: {Target.PENDING: 8},
     }  # fmt: skip
 
@@ -176,7 +178,7 @@ async def test_a_gate_that_a_breach_has_closed_opens_only_to_a_new_evidence_wind
     fleet: Fleet, gateway: Gateway
 ) -> None:
     [vehicle] = fleet.add(cars(1))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     action = await gateway.start(vehicle)
     await gateway.say(vehicle, action, "closed", "failure")
     fleet.open(campaign, 2)

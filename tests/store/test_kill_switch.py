@@ -8,7 +8,7 @@ from campaign.action import action_id
 from campaign.assignment import Target
 from store import reports
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars, closing, connected, waiting_for_a_lock
+from tests.store.fleet import Fleet, Gateway, cars, closing, connected, plain, waiting_for_a_lock
 
 
 @pytest.mark.parametrize(("attempts", "open_after"), [(49, False), (50, True), (51, True)])
@@ -17,7 +17,7 @@ async def test_the_gate_closes_above_two_percent_and_not_at_it(
     attempts: int, open_after: bool, together: bool, fleet: Fleet, gateway: Gateway
 ) -> None:
     ids = fleet.add(cars(60))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING, ids[:attempts])
     good, bad = (
         closing(campaign, ids[1:attempts], "success"), closing(campaign, ids[:1], "failure")
@@ -41,7 +41,7 @@ async def test_the_gate_closes_above_two_percent_and_not_at_it(
 async def test_no_other_session_is_admitted_after_the_commit_of_the_breaching_report(fleet: Fleet) -> None:
     """Before it, others still see an open gate; an admission in between waits, and gets nothing."""
     ids = fleet.add(cars(3))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING, ids[:1])
     async with connected(fleet.url) as one, connected(fleet.url) as other:
         async with one.connection.transaction():
@@ -57,7 +57,7 @@ async def test_no_other_session_is_admitted_after_the_commit_of_the_breaching_re
 
 async def test_a_group_that_is_rolled_back_closes_nothing(fleet: Fleet, gateway: Gateway) -> None:
     ids = fleet.add(cars(1))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
     before = fleet.everything()
     async with gateway.connection.transaction(force_rollback=True):
@@ -69,7 +69,7 @@ async def test_an_offer_not_started_when_the_gate_closed_is_withdrawn_and_not_st
     fleet: Fleet, gateway: Gateway
 ) -> None:
     bad, offered, started = fleet.add(cars(3))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     action = action_id(campaign, 1)
     await gateway.admit(bad, offered, started)
     fleet.put(campaign, Target.INSTALLING, [bad])
@@ -88,7 +88,7 @@ async def test_an_offer_not_started_when_the_gate_closed_is_withdrawn_and_not_st
 
 async def test_the_first_breach_of_a_window_is_the_one_that_is_kept(fleet: Fleet, gateway: Gateway) -> None:
     ids = fleet.add(cars(3))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
     for vehicle in ids:
         await gateway.record(*closing(campaign, [vehicle], "failure"))
@@ -98,7 +98,9 @@ async def test_the_first_breach_of_a_window_is_the_one_that_is_kept(fleet: Fleet
 
 async def test_a_breach_closes_only_the_gate_of_its_own_campaign(fleet: Fleet, gateway: Gateway) -> None:
     fleet.add(cars(2, country="DE") + cars(2, 2, country="FR"))
-    german, french = (fleet.launch(name=name, criteria={"country": name}) for name in ("DE", "FR"))
+    german, french = (
+        fleet.launch(name=name, criteria={"country": name}, guards=plain()) for name in ("DE", "FR")
+    )
     fleet.put(german, Target.INSTALLING)
     await gateway.record(*closing(german, fleet.states(german), "failure"))
     assert (fleet.gate_open(german), fleet.gate_open(french)) == (False, True)
@@ -108,17 +110,18 @@ async def test_acknowledged_failures_do_not_trip_again_and_new_ones_do(
     fleet: Fleet, gateway: Gateway
 ) -> None:
     ids = fleet.add(cars(60))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
     await gateway.record(*closing(campaign, ids[:2], "failure"))
     fleet.shut(campaign, 2)
     fleet.open(campaign, 3, new_window=True)
     assert fleet.rows('SELECT "window", breach FROM campaign') == [(2, None)]
-    assert fleet.rows("SELECT window_attempts, window_failures FROM phase") == [(2, 2)]
+    known = "SELECT acknowledged FROM tally WHERE state = 'failed'"
+    assert fleet.rows(known) == [(2,)]
     await gateway.record(*closing(campaign, ids[2:51], "success"))
     seen = fleet.tick(campaign, seq=3)
     assert (seen.gate_open, seen.breach, seen.window) == (True, None, 2)
-    assert (seen.phases[0].verdict.failures, seen.phases[0].verdict.attempts) == (0, 49)
+    assert (seen.phases[0].verdict.failed, seen.phases[0].verdict.finished) == (0, 49)
     await gateway.record(*closing(campaign, ids[51:52], "failure"))  # 1 of 50
     assert fleet.gate_open(campaign)
     await gateway.record(*closing(campaign, ids[52:53], "failure"))  # 2 of 51
@@ -129,7 +132,7 @@ async def test_a_gate_opened_without_a_new_window_judges_the_old_evidence_again(
     fleet: Fleet, gateway: Gateway
 ) -> None:
     ids = fleet.add(cars(2))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
     await gateway.record(*closing(campaign, ids[:1], "failure"))
     fleet.open(campaign, 2)
@@ -140,7 +143,7 @@ async def test_a_gate_opened_without_a_new_window_judges_the_old_evidence_again(
 async def test_the_evidence_of_one_phase_does_not_leak_into_another(fleet: Fleet, gateway: Gateway) -> None:
     """One failure of ten would stop a phase; acknowledged in phase 1 it counts nowhere in phase 2."""
     fleet.add(cars(20))
-    campaign = fleet.launch(phases=[{"rollout_percent": 50}, {"rollout_percent": 100}])
+    campaign = fleet.launch(phases=[{"rollout_percent": 50}, {"rollout_percent": 100}], guards=plain())
     phases: dict[int, list[int]] = {1: [], 2: []}
     for vehicle, phase in fleet.rows("SELECT vehicle_id, phase FROM assignment"):
         phases[phase].append(vehicle)
@@ -152,7 +155,7 @@ async def test_the_evidence_of_one_phase_does_not_leak_into_another(fleet: Fleet
     await gateway.record(*closing(campaign, phases[2][:9], "success"))
     seen = fleet.tick(campaign, seq=3, phase=2)
     assert seen.gate_open
-    assert [(view.verdict.attempts, view.verdict.failures) for view in seen.phases] == [(0, 0), (9, 0)]
+    assert [(view.verdict.finished, view.verdict.failed) for view in seen.phases] == [(0, 0), (9, 0)]
     await gateway.record(*closing(campaign, phases[2][9:], "failure"))
     assert not fleet.gate_open(campaign)
     assert fleet.value("SELECT breach ->> 'phase' FROM campaign") == "2"
@@ -160,7 +163,7 @@ async def test_the_evidence_of_one_phase_does_not_leak_into_another(fleet: Fleet
 
 async def test_each_phase_is_judged_by_its_own_guards(fleet: Fleet, gateway: Gateway) -> None:
     ids = fleet.add(cars(10))
-    campaign = fleet.launch(phases=[{"rollout_percent": 100, "guards": [{"limit": "0.5"}]}])
+    campaign = fleet.launch(phases=[{"rollout_percent": 100, "guards": plain("0.5")}])
     fleet.put(campaign, Target.INSTALLING)
     await gateway.record(*closing(campaign, ids[:2], "success"), *closing(campaign, ids[2:4], "failure"))
     assert fleet.gate_open(campaign)
@@ -171,7 +174,7 @@ async def test_each_phase_is_judged_by_its_own_guards(fleet: Fleet, gateway: Gat
 async def test_two_reports_at_once_that_are_harmless_alone_close_the_gate_together(fleet: Fleet) -> None:
     """1 of 50 and 1 of 50 go on, 2 of 51 do not; the two vehicles share no counter."""
     ids = fleet.add(cars(50, country="DE") + cars(1, 50, country="FR"))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
     async with connected(fleet.url) as one, connected(fleet.url) as other:
         await one.record(*closing(campaign, ids[:49], "success"))
@@ -181,4 +184,4 @@ async def test_two_reports_at_once_that_are_harmless_alone_close_the_gate_togeth
             await waiting_for_a_lock(fleet)
         await second
     assert not fleet.gate_open(campaign)
-    assert fleet.value("SELECT breach #>> '{verdict,attempts}' FROM campaign") == "51"
+    assert fleet.value("SELECT breach #>> '{verdict,finished}' FROM campaign") == "51"

@@ -97,7 +97,7 @@ def test_a_registered_campaign_is_a_draft_with_a_shut_gate_and_its_phases(fleet:
         "SELECT number, name, size, allowance, released_at, guards -> 0 ->> 'limit', limits -> 'in_flight' "
         "FROM phase ORDER BY number"
     )
-    assert phases == [(1, "phase 1", 4, 0, None, "0.1", 3), (2, "rest", 36, 0, None, "0.02", 1000)]
+    assert phases == [(1, "phase 1", 4, 0, None, "0.1", 3), (2, "rest", 36, 0, None, "0.02", 10_000)]
     assert fleet.value("SELECT definition FROM campaign") == definition.model_dump(mode="json", by_alias=True)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from campaign.action import action_id
-from campaign.assignment import SKIPPED, TERMINAL, Target
+from campaign.assignment import ATTEMPTS, SKIPPED, TERMINAL, Target
 from store.reports import Effect, Report
-from tests.store.fleet import MODULE, Fleet, Gateway, car, cars, report
+from tests.store.fleet import MODULE, Fleet, Gateway, car, cars, plain, report
 
 LOG = "SELECT vehicle_id, attempt, channel, execution, finished, effect FROM report ORDER BY id"
 
@@ -97,7 +97,7 @@ async def test_an_unproven_success_is_deferred_and_said_to_be_only_claimed(
     )
     assert message.startswith("claimed success without fetching the artifact")
     assert (waits, sw_version) == (True, "1.3.0")
-    assert fleet.tick(campaign).total.counts.attempts == 0
+    assert fleet.tick(campaign).total.of(ATTEMPTS) == 0
 
 
 async def test_a_deferred_vehicle_waits_longer_with_every_attempt(fleet: Fleet, gateway: Gateway) -> None:
@@ -167,9 +167,9 @@ async def test_the_truth_that_comes_late_corrects_what_time_had_concluded(
 async def test_a_late_success_that_corrects_an_acknowledged_silence_is_recorded(
     fleet: Fleet, gateway: Gateway
 ) -> None:
-    """The failures fall below the baseline of the evidence window."""
+    """The failures fall below those that were known when the evidence window began."""
     ids = fleet.add(cars(2))
-    campaign = fleet.launch()
+    campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.SILENT, ids[:1])
     fleet.shut(campaign, 2)
     fleet.open(campaign, 3, new_window=True)

@@ -1,4 +1,4 @@
-"""Whatever vehicles say in whatever order: states never move backwards, and the tally is what it counts."""
+"""Whatever vehicles say in whatever order: states never move backwards, and counts are what they count."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.action import action_id, split
-from campaign.assignment import TERMINAL, Said, Target, after, meaning
+from campaign.assignment import HARMED, OPEN, TERMINAL, Said, Target, after, meaning
 from store.reports import Channel, Effect, Report
-from tests.store.fleet import Fleet, Gateway, cars
+from tests.store.fleet import Fleet, Gateway, cars, plain
 
 VEHICLES = 3
+INSTALLED = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 _ROWS = "SELECT vehicle_id, state, attempt, fetched_at IS NOT NULL FROM assignment ORDER BY 1"
 _LOG = "SELECT vehicle_id, attempt, channel, execution, finished, details FROM report ORDER BY id"
 
@@ -33,7 +34,9 @@ SAID = st.builds(
         ["closed", "closed", "closed", "proceeding", "rejected", "download", "canceled"]
     ),
     finished=st.sampled_from(["success", "failure", "none"]),
-    details=st.sampled_from([(), ("Skipped Update.",), ("rolled back",)]),
+    details=st.sampled_from(
+        [(), (), ("Skipped Update.",), ("rolled back",), ("critical: no brakes",), ("download failed",)]
+    ),
 )
 TELLS = st.builds(
     Tell,
@@ -59,7 +62,7 @@ class Run:
     def __init__(self, fleet: Fleet, gateway: Gateway) -> None:
         self.fleet, self.gateway = fleet, gateway
         self.ids = fleet.add(cars(VEHICLES))
-        self.campaign = fleet.launch(guards=[{"limit": "0.99"}])
+        self.campaign = fleet.launch(guards=plain("0.99"))
         self.seq = 1
 
     def reset(self) -> None:
@@ -69,8 +72,9 @@ class Run:
         self.fleet.run("UPDATE campaign SET gate_open = true, breach = NULL, shut_at = NULL")
         self.fleet.run(
             "UPDATE assignment SET state = 'pending', attempt = 0, fetched_at = NULL, heard_at = NULL, "
-            "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false"
+            "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false, slice = NULL"
         )
+        self.fleet.run("UPDATE tally SET acknowledged = 0")
 
     def rows(self) -> dict[int, tuple[Target, int, bool]]:
         return {row[0]: (Target(row[1]), row[2], row[3]) for row in self.fleet.rows(_ROWS)}
@@ -125,6 +129,8 @@ class Run:
                 assert new in (state, Target.CANCELLED)
             elif state is Target.OFFERED and not delivering:
                 assert (effect, new) == (Effect.OVER, Target.PENDING)
+            elif state in OPEN and not fetched:
+                assert new is state  # it was withdrawn before it began: there is no outcome
             else:
                 assert new is after(state, meaning(tell.said, fetched=fetched))
             if state in TERMINAL and state not in (Target.SILENT, Target.EXPIRED):
@@ -133,8 +139,27 @@ class Run:
                 assert fetched
         settled = self.rows()
         self.known += [it for it in sent * 2 if split(it.action)[1] <= settled[it.vehicle_id][1]]
+        # What was not started when a failure among them shut the gate is withdrawn.
+        asked = {(it.vehicle_id, split(it.action)[1]) for it in sent if it.channel == "deployment"}
+        if not self.fleet.gate_open(self.campaign):
+            settled = {
+                vehicle: (Target.PENDING, attempt, fetched)
+                if state is Target.OFFERED and (vehicle, attempt) in asked
+                else (state, attempt, fetched)
+                for vehicle, (state, attempt, fetched) in settled.items()
+            }
         await self.gateway.record(*sent)
         assert self.rows() == settled
+
+    def assert_slices(self) -> None:
+        """Whoever began to install is in a slice of time, and whoever has a new offer is in none."""
+        for state, attempt, in_slice in self.fleet.rows(
+            "SELECT state, attempt, slice IS NOT NULL FROM assignment"
+        ):
+            if Target(state) in INSTALLED:
+                assert in_slice
+            if Target(state) is Target.OFFERED or attempt == 0:
+                assert not in_slice
 
 
 @pytest.fixture
@@ -156,6 +181,7 @@ async def test_no_report_moves_a_state_where_the_table_does_not_say(steps: list[
         else:
             await run.step(step)
         run.fleet.assert_tally()
+        run.assert_slices()
     logged = run.fleet.rows(_LOG)
     assert logged == [
         (

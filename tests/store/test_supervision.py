@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from campaign.assignment import Target
+from campaign.assignment import ATTEMPTS, Target
 from campaign.supervision import Mode
-from tests.store.fleet import HOUR, Fleet, Gateway, cars
+from tests.store.fleet import HOUR, Fleet, Gateway, cars, plain
 
 TWO = [{"rollout_percent": 20}, {"rollout_percent": 100}]
 ALLOWANCE = "SELECT allowance FROM phase ORDER BY number"
@@ -109,14 +109,14 @@ async def test_a_download_that_stalled_gives_its_slot_back_and_is_no_failure(
     assert fleet.tick(campaign).total.by_state[Target.DOWNLOADING] == 1
     fleet.run("UPDATE assignment SET heard_at = heard_at - interval '1 minute'")
     seen = fleet.tick(campaign)
-    assert (seen.total.by_state, seen.total.counts.attempts) == ({Target.PENDING: 10}, 0)
+    assert (seen.total.by_state, seen.total.of(ATTEMPTS)) == ({Target.PENDING: 10}, 0)
     assert len(await gateway.admit(*ids)) == 1
 
 
 async def test_an_installation_that_went_silent_is_a_failure_and_closes_the_gate(
     fleet: Fleet, gateway: Gateway
 ) -> None:
-    campaign, ids = started(fleet, limits={"silent_after": "PT1H"})
+    campaign, ids = started(fleet, limits={"silent_after": "PT1H"}, guards=plain())
     fleet.tick(campaign)
     fleet.put(campaign, Target.INSTALLING, ids[:1])
     fleet.run("UPDATE assignment SET heard_at = heard_at - interval '59 minutes'")
@@ -135,7 +135,7 @@ async def test_an_installation_that_went_silent_is_a_failure_and_closes_the_gate
 
 
 def test_a_tick_that_closes_the_gate_releases_nothing_more(fleet: Fleet) -> None:
-    campaign, ids = started(fleet, limits={"per_minute": 1})
+    campaign, ids = started(fleet, limits={"per_minute": 1}, guards=plain())
     fleet.tick(campaign)
     fleet.put(campaign, Target.FAILED, ids[:1])
     fleet.run("UPDATE phase SET pace_since = pace_since - interval '5 minutes'")
@@ -146,7 +146,7 @@ def test_a_tick_that_closes_the_gate_releases_nothing_more(fleet: Fleet) -> None
 
 
 def test_a_tick_that_is_repeated_finds_the_same_breach(fleet: Fleet) -> None:
-    campaign, ids = started(fleet)
+    campaign, ids = started(fleet, guards=plain())
     fleet.tick(campaign)
     fleet.put(campaign, Target.FAILED, ids[:1])
     first = fleet.tick(campaign)
@@ -158,7 +158,7 @@ def test_a_tick_that_is_repeated_finds_the_same_breach(fleet: Fleet) -> None:
 
 
 def test_housekeeping_also_happens_while_the_campaign_holds(fleet: Fleet) -> None:
-    campaign, ids = started(fleet)
+    campaign, ids = started(fleet, guards=plain())
     fleet.tick(campaign)
     fleet.put(campaign, Target.INSTALLING, ids[:1])
     fleet.shut(campaign, 2)
@@ -173,7 +173,7 @@ def test_each_phase_is_kept_by_its_own_limits_and_seen_apart(fleet: Fleet) -> No
         TWO[0] | {"name": "one", "limits": {"silent_after": "PT1H"}},
         TWO[1] | {"name": "two", "limits": {"silent_after": "PT3H"}},
     ]
-    campaign, _ = started(fleet, phases=rings, guards=[{"limit": "0.999"}])
+    campaign, _ = started(fleet, phases=rings, guards=plain("0.999"))
     fleet.tick(campaign, phase=2)
     fleet.put(campaign, Target.SUCCEEDED)
     fleet.run(
