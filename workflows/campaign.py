@@ -82,7 +82,8 @@ class CampaignWorkflow(Steps):
                 cure = "give one: the definition; it is the only input a person gives"
                 raise Refused([Problem("input", f"{1 + len(more)} arguments", cure)])
             else:
-                self._definition = parse(self._given, workflow.now())
+                # The moment it was started, not the one in which a worker looks: replay sees another one.
+                self._definition = parse(self._given, workflow.info().workflow_start_time)
         except Refused as error:
             raise ApplicationError(str(error), type=REFUSED, non_retryable=True) from None
         workflow.upsert_search_attributes(
@@ -172,12 +173,11 @@ class CampaignWorkflow(Steps):
 
     async def _await_start(self) -> None:
         moves, start = self._moves, self.definition.start
-        wait = start - workflow.now() if start else timedelta(0)
-        if start and wait > timedelta(0):
+        if start is not None:
+            # Also when it has passed: whether there is a timer must not hang on the clock.
             self._story.why = f"queued until {start:%Y-%m-%d %H:%M} UTC"
             await self._write_state()
-            left = max(start - workflow.now(), timedelta(0))
-            await self._until_moved(moves, left, self._story.why)
+            await self._until_moved(moves, start - workflow.now(), self._story.why)
         if self._moves == moves:
             self._move(Event.STARTED)
 
@@ -223,26 +223,34 @@ class CampaignWorkflow(Steps):
         story = self._story
         # The last tick may be an interval old, and a bake of no length had none.
         found = await self._supervise(Mode.PROVING, moves, at_once=True)
-        unproven = found is None and self._moves == moves and story.promote is None
-        if unproven and story.seen is not None and story.seen.promotion is not None:
-            story.why = f"{self._phase_name} waits for a person: {story.seen.promotion.sentence}"
-            self._note("Ringmaster", "waiting", story.why)
-            self._urgent_lines = True
-            self._show()
-            notice = notices.waiting(story, workflow.info().workflow_id)
-            self._tell_people(f"Waiting for a person: {self.definition.name}", notice, urgent=True)
+        if found is None and self._moves == moves and story.promote is None:
+            self._wait_for_a_person()
             found = await self._supervise(Mode.PROVING, moves)
+            if found is None and story.promote is not None:
+                found = await self._supervise(Mode.PROVING, moves, at_once=True)
         if found is not None and found.finding is not Finding.PROVEN:
             self._judge(found)
         elif self._moves == moves:
             self._promote()
+
+    def _wait_for_a_person(self) -> None:
+        story = self._story
+        known = story.seen.promotion if story.seen is not None else None
+        sentence = known.sentence if known is not None else "nothing is known of its proof"
+        story.why = f"{self._phase_name} waits for a person: {sentence}"
+        self._note("Ringmaster", "waiting", story.why)
+        self._urgent_lines = True
+        self._show()
+        notice = notices.waiting(story, workflow.info().workflow_id)
+        self._tell_people(f"Waiting for a person: {self.definition.name}", notice, urgent=True)
 
     async def _hold(self) -> None:
         story, moves = self._story, self._moves
         self._show()
         story.exposure = await self._write(Delivery.shut_gate, "shut the gate: paused")
         self._show()
-        if story.breach is not None or story.order is None:
+        # Who has paused it knows, and who has answered it meanwhile does too.
+        if self._moves == moves and (story.breach is not None or story.order is None):
             self._tell_people(f"Paused: {self.definition.name}", self._paused_notice(), urgent=True)
         while self._moves == moves:
             found = await self._supervise(Mode.HOLDING, moves)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from campaign.cohorts import Cohort
 from campaign.guards import Guard
@@ -35,12 +35,6 @@ class LimitsOrder(Frozen):
     by: str = "operator"
     reason: str = ""
 
-    @model_validator(mode="after")
-    def _changes_something(self) -> "LimitsOrder":
-        if not self.limits() and self.failure_limit is None and not self.guards:
-            raise ValueError(f"give at least one of {', '.join(_LIMITS)}, failure_limit and guards")
-        return self
-
     def limits(self) -> dict[str, int]:
         """The limits that change, by name."""
         return {name: getattr(self, name) for name in _LIMITS if getattr(self, name) is not None}
@@ -65,9 +59,12 @@ def read_limits_order(request: Any) -> LimitsOrder:
         ValueError: with every problem, one line.
     """
     try:
-        return LimitsOrder.model_validate(request if isinstance(request, dict) else {})
+        order = LimitsOrder.model_validate(request if isinstance(request, dict) else {})
     except ValidationError as error:
         raise ValueError("; ".join(map(str, explain(error, LimitsOrder)))) from None
+    if not order.limits() and order.failure_limit is None and not order.guards:
+        raise ValueError(f"give at least one of {', '.join(_LIMITS)}, failure_limit and guards")
+    return order
 
 
 def read_exclusion(request: Any) -> tuple[Cohort, Order]:

@@ -165,12 +165,14 @@ class Console:
     @workflow.update(description="Leave a cohort out; go on, if paused. Input: {cohort, by, reason}")
     async def exclude(self, request: Any = None) -> str:
         cohort, order = read_exclusion(request)
+        moves = self._moves
         exclusion = Exclusion(campaign_id=self._story.campaign_id, cohort=str(cohort))
         found = await self._carry_out(Delivery.exclude_cohort, exclusion, f"leave {cohort} out")
         text = f"{cohort} is left out by {order}: {found.vehicles} vehicles that had not begun"
         self._note(order.by, "exclude", text)
         self._urgent_lines = True
-        if self._story.state is State.PAUSED:
+        # A pause that came meanwhile is another one: this order did not know of it.
+        if self._story.state is State.PAUSED and self._moves == moves:
             self._obey(Event.RESUME, order)
             text += "; the campaign goes on"
         return text

@@ -55,7 +55,7 @@ def details(current: Status) -> str:
 
 
 def _step(step: str) -> str:
-    word, what = step.split(": ", 1)
+    word, what = step.rsplit(": ", 1)
     if word.startswith("exclude "):
         request = json.dumps({"cohort": word.removeprefix("exclude ")})
         return f"- Update `exclude` with `{request}`: {what}"

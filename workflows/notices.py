@@ -31,30 +31,32 @@ def stopped(exposure: Exposed) -> str:
 
 
 def answers(story: Story, workflow_id: str) -> list[str]:
-    """The commands that answer a pause."""
+    """The commands that answer a pause, ready for a shell."""
+    name = quote(workflow_id)
     culprit = story.breach.culprit if story.breach is not None else None
     lines = []
     if culprit is not None:
         lines += [
-            f"leave {culprit.cohort} out and go on: starter.py exclude {workflow_id} {quote(culprit.cohort)}",
-            f"  or: {_EXCLUDE.format(id=workflow_id, request=quote(json.dumps({'cohort': culprit.cohort})))}",
+            f"leave {culprit.cohort} out and go on: starter.py exclude {name} {quote(culprit.cohort)}",
+            f"  or: {_EXCLUDE.format(id=name, request=quote(json.dumps({'cohort': culprit.cohort})))}",
         ]
     lines += [
-        f"go on with all: starter.py resume {workflow_id}",
-        f"  or: {_SIGNAL.format(id=workflow_id, name='resume')}",
-        f"end it: starter.py abort {workflow_id}",
-        f"  or: {_SIGNAL.format(id=workflow_id, name='abort')}",
+        f"go on with all: starter.py resume {name}",
+        f"  or: {_SIGNAL.format(id=name, name='resume')}",
+        f"end it: starter.py abort {name}",
+        f"  or: {_SIGNAL.format(id=name, name='abort')}",
     ]
     return lines
 
 
 def waiting(story: Story, workflow_id: str) -> str:
     """The notice of a phase that a person must end."""
+    name = quote(workflow_id)
     return "\n".join(
         [
             story.why,
-            f"go on: starter.py promote {workflow_id}",
-            f"  or: {_SIGNAL.format(id=workflow_id, name='promote')}",
-            f"end it: starter.py abort {workflow_id}",
+            f"go on: starter.py promote {name}",
+            f"  or: {_SIGNAL.format(id=name, name='promote')}",
+            f"end it: starter.py abort {name}",
         ]
     )

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, TERMINAL, Target
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, TERMINAL, Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.definition import Definition
+from campaign.glimpse import Glimpse
 from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.model import Message
@@ -97,7 +98,10 @@ def _counted(phase: PhaseStatus, seen: Observation | None) -> PhaseStatus:
     if seen is None or len(seen.phases) < phase.number:
         return phase
     view = seen.phase(phase.number)
-    tally = view.tally
+    return _with_counts(phase, view.tally, view.verdict.sentence)
+
+
+def _with_counts(phase: PhaseStatus, tally: Tally, verdict: str) -> PhaseStatus:
     return phase.model_copy(
         update={
             "waiting": tally.of(OPEN),
@@ -105,17 +109,20 @@ def _counted(phase: PhaseStatus, seen: Observation | None) -> PhaseStatus:
             "succeeded": tally.by_state.get(Target.SUCCEEDED, 0),
             "failed": tally.of(FAILURES),
             "other": tally.of(TERMINAL - ATTEMPTS),
-            "verdict": view.verdict.sentence,
+            "verdict": verdict,
             "by_state": {state.value: count for state, count in sorted(tally.by_state.items())},
         }
     )
 
 
-def refreshed(current: Status, seen: Observation) -> Status:
-    """The status with the counts of a later observation, such as that of a tick still under way."""
+def refreshed(current: Status, seen: Glimpse) -> Status:
+    """The status with the counts of a later tick, which is still under way."""
     if current.as_of is not None and seen.at <= current.as_of:
         return current
-    phases = tuple(_counted(phase, seen) for phase in current.phases)
+    phases = tuple(
+        _with_counts(phase, view.tally, view.verdict) if (view := seen.phase(phase.number)) else phase
+        for phase in current.phases
+    )
     breach = current.breach
     if breach is not None and seen.culprit is not None:
         breach = breach.model_copy(update={"culprit": seen.culprit})
@@ -125,10 +132,10 @@ def refreshed(current: Status, seen: Observation) -> Status:
             "phases": phases,
             "as_of": seen.at,
             "window": seen.window,
-            "verdicts": tuple(verdict.sentence for verdict in seen.verdicts),
-            "windows": seen.windows,
+            "verdicts": seen.verdicts,
+            "windows": seen.windows or current.windows,
             "cap": seen.cap,
-            "excluded": seen.excluded,
+            "excluded": seen.excluded or current.excluded,
         }
     )
 

@@ -121,10 +121,9 @@ class Steps(Console):
         self, moves: int, timeout: timedelta | None = None, summary: str | None = None
     ) -> None:
         """Wait until an order has moved the state since ``moves``, or the time is over."""
+        left = max(timeout, _SHORTEST) if timeout is not None else None
         with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._moves != moves, timeout=timeout, timeout_summary=summary
-            )
+            await workflow.wait_condition(lambda: self._moves != moves, timeout=left, timeout_summary=summary)
 
     def _gate_order(self, **more: Any) -> GateOrder:
         story = self._story

@@ -12,7 +12,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -34,13 +34,22 @@ async def soon(awaited: Awaitable[T]) -> T:
     return await asyncio.wait_for(awaited, RESULT_SECONDS)
 
 
+_UPDATES = (
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED,
+)
+
+#: More failures than two percent, and nothing else: a breach takes few vehicles, and so does a proof.
+PLAIN = ({"metric": "failure_rate", "mode": "threshold", "limit": "0.02"},)
+
+
 def definition(phases: int = 1, wait: str = "PT0S", **more: Any) -> dict[str, Any]:
-    """A definition of so many rings, each followed by the same wait."""
+    """A definition of so many rings under the plain rule, each followed by the same wait."""
     rings = [
         {"name": f"ring {number}", "rollout_percent": 100 * number // phases, "wait_time": wait}
         for number in range(1, phases + 1)
     ]
-    return {"name": "Winter", "package": "Pkg", "phases": rings} | more
+    return {"name": "Winter", "package": "Pkg", "guards": list(PLAIN), "phases": rings} | more
 
 
 @dataclass
@@ -50,6 +59,24 @@ class Campaign:
     handle: WorkflowHandle[Any, Any]
     world: World
     environment: WorkflowEnvironment
+
+    async def update(self, name: str, *args: Any) -> str:
+        """Send an update; its answer."""
+        return str(await soon(self.handle.execute_update(name, args=args)))
+
+    async def refusal(self, update: str, *args: Any) -> str:
+        """Why an update was refused; that it cost no event."""
+        before = await self.count(*_UPDATES)
+        refused = await self.denial(update, *args)
+        assert await self.count(*_UPDATES) == before
+        return refused
+
+    async def denial(self, update: str, *args: Any) -> str:
+        """Why an update failed, perhaps only when it was carried out."""
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            await soon(self.handle.execute_update(update, args=args))
+        assert isinstance(caught.value.cause, ApplicationError)
+        return caught.value.cause.message
 
     async def signal(self, name: str, *args: Any) -> None:
         """Send a signal as the UI or the CLI does: by name, with whatever input."""
@@ -191,6 +218,18 @@ class Stage:
             await campaign.signal("pause")
             await world.until_watched(Mode.HOLDING)
         assert await campaign.stage() == str(state)
+        return campaign
+
+    async def waiting(
+        self, world: World | None = None, *, phases: int = 2, wait: str = "PT0S", **more: Any
+    ) -> Campaign:
+        """A campaign whose first phase has proven too little to be followed by the next."""
+        world = world or World(dict.fromkeys(range(1, phases + 1), 10))
+        world.hold()
+        campaign = await self.start(definition(phases, wait, **more), world=world)
+        await campaign.signal("approve")
+        await world.until_awaiting_proof()
+        assert await campaign.stage() == str(State.BAKING)
         return campaign
 
     async def clear(self) -> None:

@@ -11,14 +11,18 @@ The histories are those of the real workflow over the fake world, on a real serv
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from campaign.breach import Exposed
+from campaign.cohorts import Culprit
 from campaign.lifecycle import State
 from campaign.supervision import Mode
 from runtime.embedded_temporal import temporal_program
@@ -41,7 +45,9 @@ async def healthy(stage: Stage) -> Campaign:
 
 async def breach_and_resume(stage: Stage) -> Campaign:
     """A guard pauses, a person resumes."""
-    campaign = await stage.in_state(State.ROLLING_OUT, World({1: 10}, in_offer=2))
+    campaign = await stage.in_state(
+        State.ROLLING_OUT, World({1: 10}, under_way=Exposed(offered=2, installing=1))
+    )
     await campaign.world.happens(campaign.world.fail, 1, failed=1, of=10)
     await campaign.world.until_watched(Mode.HOLDING)
     await campaign.signal("resume", "cause found")
@@ -49,6 +55,86 @@ async def breach_and_resume(stage: Stage) -> Campaign:
     await campaign.world.happens(campaign.world.report, 1, succeeded=10)
     await campaign.world.until_watched(Mode.BAKING)
     await campaign.signal("promote")
+    return campaign
+
+
+async def breach_and_exclude(stage: Stage) -> Campaign:
+    """A guard pauses, those under way tell who fails, and a person goes on without them."""
+    campaign = await stage.in_state(State.ROLLING_OUT, World({1: 10}, left_out=3))
+    await campaign.world.happens(campaign.world.fail, 1, failed=2, of=8)
+    await campaign.world.until_watched(Mode.HOLDING)
+    culprit = Culprit(cohort="hw_id=EVO15", failed=3, finished=3, of_failed=3, of_finished=8)
+    before = len(campaign.world.calls)
+    await campaign.world.happens(campaign.world.name, culprit)
+    await campaign.world.until_watched(Mode.HOLDING, begun_after=before)
+    campaign.world.culprit = None
+    await campaign.update("exclude", {"cohort": "hw_id=EVO15", "by": "ann"})
+    await campaign.world.until(lambda: campaign.world.gate_open)
+    await campaign.world.happens(campaign.world.report, 1, succeeded=7, excluded=3)
+    await campaign.world.until_watched(Mode.BAKING)
+    await campaign.signal("promote")
+    return campaign
+
+
+async def held_and_promoted(stage: Stage) -> Campaign:
+    """A ring that proves too little is followed by the next because a person says so."""
+    campaign = await stage.waiting()
+    await campaign.signal("promote", {"by": "ann", "reason": "all there are"})
+    await campaign.world.until_awaiting_proof(2)
+    await campaign.world.happens(campaign.world.prove)
+    return campaign
+
+
+async def warning(stage: Stage) -> Campaign:
+    """A guard that only tells people does, while a phase rolls out and while it is paused."""
+    campaign = await stage.in_state(State.ROLLING_OUT)
+    await campaign.world.happens(campaign.world.warn, "not_ok")
+    await campaign.world.until(lambda: len(campaign.world.notices) == 1)
+    await campaign.command("pause")
+    await campaign.world.happens(campaign.world.warn, "not_ok", "silence")
+    await campaign.world.until(lambda: len(campaign.world.notices) == 2)
+    await campaign.signal("resume")
+    await campaign.world.until(lambda: campaign.world.gate_open)
+    await campaign.world.happens(campaign.world.report, 1, succeeded=10)
+    await campaign.world.until_watched(Mode.BAKING)
+    await campaign.signal("promote")
+    return campaign
+
+
+async def withdrawn(stage: Stage) -> Campaign:
+    """The package is withdrawn everywhere; a resume does not help."""
+    campaign = await stage.in_state(State.BAKING)
+    await campaign.world.happens(campaign.world.withdraw, "carol: boot loop")
+    await campaign.world.until_watched(Mode.HOLDING)
+    before = len(campaign.world.calls)
+    await campaign.signal("resume")
+    await campaign.world.until_watched(Mode.HOLDING, begun_after=before)
+    await campaign.signal("abort")
+    return campaign
+
+
+async def bake_to_its_end(stage: Stage) -> Campaign:
+    """Two rings whose waits end by their timers."""
+    campaign = await stage.start(definition(2, "PT1S"), world=World({1: 10, 2: 10}))
+    await campaign.signal("approve")
+    return campaign
+
+
+async def start_date(stage: Stage) -> Campaign:
+    """Approved before its start date, which comes."""
+    start = datetime.now(UTC) + timedelta(seconds=2)
+    campaign = await stage.start(definition(start_date=start.isoformat()))
+    await campaign.signal("approve")
+    return campaign
+
+
+async def approved_after_its_start(stage: Stage) -> Campaign:
+    """Approved when its start date has passed."""
+    start = datetime.now(UTC) + timedelta(seconds=1)
+    campaign = await stage.start(definition(start_date=start.isoformat()))
+    while datetime.now(UTC) <= start:
+        await campaign.status()
+    await campaign.signal("approve")
     return campaign
 
 
@@ -116,6 +202,13 @@ async def continue_as_new(stage: Stage) -> Campaign:
 STORIES: tuple[Callable[[Stage], Awaitable[Campaign]], ...] = (
     healthy,
     breach_and_resume,
+    breach_and_exclude,
+    held_and_promoted,
+    warning,
+    withdrawn,
+    bake_to_its_end,
+    start_date,
+    approved_after_its_start,
     pause_in_bake_and_promote,
     abort,
     abort_while_queued,
@@ -137,6 +230,14 @@ async def runs(campaign: Campaign) -> list[WorkflowHistory]:
         last = found[-1].events[-1]
         run_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     return found
+
+
+def anonymous(history: WorkflowHistory) -> str:
+    """A history's JSON without this machine's name, and without where it keeps the project, which a stack
+    trace holds."""
+    text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
+    text = text.replace(f"{os.getpid()}@{socket.gethostname()}", "recorder")
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 async def record(names: list[str]) -> None:
@@ -164,9 +265,7 @@ async def record(names: list[str]) -> None:
                 print(f"{story.__name__}: {error.cause}")
             for number, history in enumerate(await runs(campaign), start=1):
                 path = FOLDER / f"{story.__name__}.{number}.json"
-                # A stack trace holds where this machine keeps the project, which is nobody's business.
-                text = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
-                path.write_text(text.replace(f"{Path.cwd()}/", "") + "\n")
+                path.write_text(anonymous(history) + "\n")
                 print(f"{path.name}: {len(history.events)} events")
             await stage.clear()
 

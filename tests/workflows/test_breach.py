@@ -1,8 +1,11 @@
 """A guard that is breached, or a gate that is not ours any more, pauses the campaign and says why."""
 
+from typing import Any
+
 import pytest
 
 from activities.messages import GateOrder
+from campaign.breach import Exposed
 from campaign.lifecycle import State
 from campaign.supervision import Mode
 from tests.workflows.campaigns import Campaign, Stage
@@ -17,19 +20,24 @@ async def breached(stage: Stage, world: World | None = None) -> Campaign:
 
 
 async def test_a_breach_pauses_with_its_numbers_and_tells_people(stage: Stage) -> None:
-    campaign = await breached(stage, World({1: 10}, in_offer=3))
+    under_way = Exposed(offered=3, downloading=2, installing=1, harmed=1)
+    campaign = await breached(stage, World({1: 10}, under_way=under_way))
     status = await campaign.status()
     why = "paused by a guard: phase 1 (ring 1): failure_rate breach: 1 of 10 failed (10 % > 2 %)"
     assert (status.state, status.why, status.breaches) == ("Paused", why, 1)
     assert status.breach == campaign.world.breach
-    assert status.exposure is not None
-    assert status.exposure.withdrawn == 3
+    assert status.exposure == under_way
     assert status.next == ("resume: go on, with a new evidence window", "abort: end it")
     assert why in campaign.world.texts()
     await campaign.world.until(lambda: bool(campaign.world.notices))
     notice = campaign.world.notices[0]
     assert (notice.title, notice.urgent) == ("Paused: Winter", True)
-    assert notice.body.splitlines()[:2] == [why, "3 offers withdrawn, 0 had started"]
+    assert notice.body.splitlines()[:3] == [
+        why,
+        "under way at the stop: 3 offered, 2 downloading and 1 installing; 1 harmed so far",
+        "the gate is shut: nobody is admitted, 3 offers were withdrawn; 2 downloading and 1 installing "
+        "vehicles finish what they began",
+    ]
     assert f"--workflow-id {campaign.handle.id} --name resume" in notice.body
 
 
@@ -72,7 +80,47 @@ async def test_the_next_breach_is_counted(stage: Stage) -> None:
     await campaign.world.until_watched(Mode.HOLDING, begun_after=before)
     status = await campaign.status()
     assert status.breaches == 2
-    assert status.why.startswith("paused by a guard (breach number 2): phase 1 (ring 1)")
+    assert status.why.startswith(
+        "paused by a guard (stop number 2, in evidence window 2, "
+        "after the resume by operator): phase 1 (ring 1): "
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "who"),
+    [("resume", {"by": "ann", "reason": "known"}, "ann: known"), ("exclude", "hw_id=EVO15", "operator")],
+)
+async def test_a_stop_after_a_resume_says_whose_resume_it_was(
+    stage: Stage, name: str, given: Any, who: str
+) -> None:
+    campaign = await breached(stage)
+    world = campaign.world
+    assert "stop number" not in (await campaign.status()).why
+    await (campaign.signal if name == "resume" else campaign.update)(name, given)
+    await world.until(lambda: world.gate_open)
+    before = len(world.calls)
+    await world.happens(world.fail, 1, failed=2, of=10)
+    await world.until_watched(Mode.HOLDING, begun_after=before)
+    why = f"paused by a guard (stop number 2, in evidence window 2, after the resume by {who}): phase 1"
+    assert (await campaign.status()).why.startswith(why)
+    await world.until(lambda: len(world.notices) == 2)
+    assert world.notices[1].body.startswith(why)
+
+
+async def test_a_stop_in_the_next_window_shows_what_was_known_of_the_first(stage: Stage) -> None:
+    campaign = await breached(stage)
+    world, first = campaign.world, campaign.world.breach
+    assert first is not None
+    await campaign.signal("resume")
+    await world.until(lambda: world.gate_open)
+    before = len(world.calls)
+    await world.happens(world.fail, 1, failed=2, of=10)
+    await world.until_watched(Mode.HOLDING, begun_after=before)
+    status = await campaign.status()
+    assert status.breach is not None
+    assert (status.window, status.breach.window) == (2, 2)
+    assert [(window.number, window.sentences) for window in status.windows] == [(1, (first.sentence,))]
+    assert "- evidence window 1, until " in await campaign.details()
 
 
 async def test_a_breach_while_paused_by_a_person_is_noted_once_and_told(stage: Stage) -> None:
@@ -92,20 +140,28 @@ async def test_a_person_who_pauses_is_not_told_of_the_own_pause(stage: Stage) ->
     assert campaign.world.count("notify") == 0
 
 
-@pytest.mark.parametrize("state", [State.ROLLING_OUT, State.BAKING], ids=str)
-async def test_a_gate_shut_from_outside_pauses(stage: Stage, state: State) -> None:
-    campaign = await stage.in_state(state)
+#: Where a campaign stands whose gate is open.
+OPEN = [State.ROLLING_OUT, State.BAKING, "awaiting proof"]
+
+
+async def standing(stage: Stage, where: State | str) -> Campaign:
+    return await (stage.in_state(where) if isinstance(where, State) else stage.waiting())
+
+
+@pytest.mark.parametrize("state", OPEN, ids=str)
+async def test_a_gate_shut_from_outside_pauses(stage: Stage, state: State | str) -> None:
+    campaign = await standing(stage, state)
     await campaign.world.happens(setattr, campaign.world, "gate_open", False)
     await campaign.world.until_watched(Mode.HOLDING)
     status = await campaign.status()
     assert (status.state, status.why) == ("Paused", "paused: the gate was shut from outside this workflow")
 
 
-@pytest.mark.parametrize("state", [State.ROLLING_OUT, State.BAKING], ids=str)
+@pytest.mark.parametrize("state", OPEN, ids=str)
 async def test_a_gate_written_by_another_run_pauses_until_a_person_takes_over(
-    stage: Stage, state: State
+    stage: Stage, state: State | str
 ) -> None:
-    campaign = await stage.in_state(state)
+    campaign = await standing(stage, state)
     await campaign.world.happens(setattr, campaign.world, "gate_seq", 1000)
     await campaign.world.until_watched(Mode.HOLDING)
     status = await campaign.status()

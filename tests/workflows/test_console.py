@@ -7,6 +7,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from campaign.breach import Exposed
 from campaign.lifecycle import State
 from campaign.supervision import Mode
 from tests.workflows.campaigns import STANDING, Stage, definition
@@ -48,13 +49,15 @@ async def test_the_console_tells_state_phases_reason_and_next_steps(stage: Stage
 
 
 async def test_the_console_shows_rate_and_counts_of_a_breach(stage: Stage) -> None:
-    campaign = await stage.in_state(State.ROLLING_OUT, World({1: 10, 2: 10}, in_offer=4))
+    campaign = await stage.in_state(
+        State.ROLLING_OUT, World({1: 10, 2: 10}, under_way=Exposed(offered=4, harmed=1))
+    )
     await campaign.world.happens(campaign.world.fail, 1, failed=1, of=8)
     await campaign.world.until_watched(Mode.HOLDING)
     details = await campaign.details()
     counts = "7 succeeded, 1 failed (12.5 %), 0 in flight, 2 waiting, 0 other, of 10"
     assert f"- **1. ring 1** (paused): {counts}" in details
-    assert "At the stop 4 offers were withdrawn, 0 had started." in details
+    assert "At the stop: 4 offered, 0 downloading and 0 installing; 1 harmed so far." in details
     assert (await campaign.attributes())["CampaignFailureRate"] == 0.125
 
 
@@ -105,7 +108,8 @@ async def test_every_activity_and_timer_has_a_summary(stage: Stage) -> None:
     await baking.signal("nonsense")
     await baking.world.until_watched(Mode.HOLDING)
     await baking.command("resume")
-    await baking.handle.execute_update("set_limits", {"in_flight": 5})
+    await baking.update("set_limits", {"in_flight": 5})
+    await baking.update("exclude", "model=Model_Y")
     await baking.signal("abort")
     await baking.result()
     unnamed, kinds = [], set()
@@ -120,7 +124,7 @@ async def test_every_activity_and_timer_has_a_summary(stage: Stage) -> None:
     assert unnamed == []
     assert kinds == {
         "register", "select_targets", "open_gate", "shut_gate", "show_state", "finish", "change_limits",
-        "write_journal", "supervise", "notify", "timer",
+        "exclude_cohort", "write_journal", "supervise", "notify", "timer",
     }  # fmt: skip
 
 
@@ -131,7 +135,7 @@ async def test_the_ui_offers_every_signal_and_update_with_a_description(stage: S
     assert set(signals) == {"approve", "pause", "resume", "abort", "promote"}
     assert all("Input: nothing, a reason, or {by, reason}" in text for text in signals.values())
     updates = {update.name: update.description for update in known.update_definitions}
-    assert set(updates) == {"command", "set_limits", "registered"}
+    assert set(updates) == {"command", "set_limits", "exclude", "registered"}
     assert all(updates.values())
     assert next(query.description for query in known.query_definitions if query.name == "status")
 

@@ -166,6 +166,34 @@ async def test_orders_and_breaches_are_remembered_over_a_fresh_history(impatient
     assert "promote by ann" in [note.text for note in status.notes]
 
 
+async def test_warnings_and_the_last_resume_are_remembered_over_a_fresh_history(impatient: Stage) -> None:
+    world = World({1: 10, 2: 20})
+    campaign = await impatient.start(definition(2, "PT24H"), world=world)
+    await campaign.signal("approve")
+    await world.until_watched(Mode.BAKING)
+    await world.happens(world.fail, 1, failed=1, of=10)
+    await world.until_watched(Mode.HOLDING)
+    world.report(1, succeeded=10)
+    before = len(world.calls)
+    await campaign.signal("resume", {"by": "ann", "reason": "known"})
+    await world.until_watched(Mode.BAKING, begun_after=before)
+    await world.happens(world.warn, "not_ok")
+    await world.until(lambda: "Warning: Winter" in [notice.title for notice in world.notices])
+    before = len(await runs(campaign))
+    await campaign.signal("promote")
+    await world.until_watched(Mode.BAKING, 2)
+    assert len(await runs(campaign)) > before
+    assert world.orders("supervise")[-1].warned == ("not_ok",)
+    await world.happens(world.fail, 2, failed=1, of=20)
+    await world.until_watched(Mode.HOLDING, 2)
+    status = await campaign.status()
+    assert "(stop number 2, in evidence window 2, after the resume by ann: known)" in status.why
+    assert [window.number for window in status.windows] == [1]
+    await world.until(lambda: len(world.notices) == 3)
+    titles = ["Paused: Winter", "Warning: Winter", "Paused: Winter"]
+    assert [notice.title for notice in world.notices] == titles
+
+
 async def test_a_history_does_not_begin_anew_while_people_are_being_told(impatient: Stage) -> None:
     world = World({1: 10, 2: 20}, held={"notify"})
     campaign = await impatient.start(definition(2, "PT24H"), world=world)

@@ -4,6 +4,9 @@ A failure here means: campaigns that are under way would be stuck after the upda
 ``workflow.patched``, or see `record_histories.py`.
 """
 
+import json
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from tests.workflows.reading import vins
+from tests.workflows.reading import texts, vins
 from tests.workflows.record_histories import FOLDER, STORIES
 from workflows.campaign import CampaignWorkflow
+
+#: A path from the root of a machine's files.
+PLACE = re.compile(r"(?<![\w./])(?:[A-Z]:)?/(?:\w[\w.-]*/)+\w+|[A-Z]:/\w+")
 
 HISTORIES = sorted(FOLDER.glob("*.json"))
 
@@ -27,6 +33,34 @@ async def test_a_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json(path.stem, _text(path))
     replayer = Replayer(workflows=[CampaignWorkflow], data_converter=pydantic_data_converter)
     await replayer.replay_workflow(history)
+
+
+#: What the clock does between two events of a history: it stands still, or it races.
+CLOCKS = {"still": timedelta(0), "racing": timedelta(days=1)}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("path", HISTORIES, ids=[path.stem for path in HISTORIES])
+async def test_a_recorded_history_replays_whatever_its_clock_says(path: Path, clock: str) -> None:
+    """What a workflow does must not hang on the clock: after a worker has died, replay sees another one."""
+    history = json.loads(_text(path))
+    first = datetime.fromisoformat(history["events"][0]["eventTime"])
+    for number, event in enumerate(history["events"]):
+        event["eventTime"] = (first + number * CLOCKS[clock]).isoformat()
+    replayer = Replayer(workflows=[CampaignWorkflow], data_converter=pydantic_data_converter)
+    await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, history))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=[path.stem for path in HISTORIES])
+def test_a_recorded_history_names_no_vehicle_and_no_place_of_the_recorder(path: Path) -> None:
+    assert vins(_text(path)) == []
+    assert PLACE.findall(texts(_text(path))) == []
+
+
+def test_the_search_for_places_finds_one() -> None:
+    trace = ("""File \\"/opt/x/workflows/campaign.py\\", line 3""", "File /home/ann/x.py", "at C:/Users/x")
+    assert all(PLACE.search(line) for line in trace)
+    assert not PLACE.search('File \\"workflows/campaign.py\\", line 3, and 1/2 of it')
 
 
 def test_every_story_has_a_history_and_every_history_a_story() -> None:

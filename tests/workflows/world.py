@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from temporalio import activity
@@ -17,7 +16,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.messages import (
     Ending,
-    Exposure,
+    Excluded,
+    Exclusion,
     GateOrder,
     JournalEntry,
     LimitsChange,
@@ -28,16 +28,26 @@ from activities.messages import (
     Supervised,
 )
 from campaign.assignment import Tally, Target
+from campaign.breach import Breach, Exposed
+from campaign.cohorts import Culprit
 from campaign.definition import Definition
-from campaign.guards import Breach, Counts, Guard, Verdict, evaluate
+from campaign.guards import PLAIN_GUARD
 from campaign.journal import Line
 from campaign.lifecycle import State
-from campaign.supervision import Mode, Observation, PhaseView, Watch, find
+from campaign.metrics import Overdue, count
+from campaign.promotion import Decision
+from campaign.supervision import Mode, Observation, PhaseView, Watch, Window, find
+from campaign.verdict import Verdict, evaluate
 
 CAMPAIGN = 7
 
 #: A test that waits longer than this for something has found a campaign that hangs.
 PATIENCE_SECONDS = 15.0
+
+
+#: What is said of a phase that may be followed by the next, and of one that may not.
+PROVEN = Decision(advance=True, sentence="enough is proven")
+UNPROVEN = Decision(advance=False, sentence="too few to prove anything")
 
 
 @dataclass
@@ -63,8 +73,12 @@ class World:
     checkpoints: int = 0
     refuse_registration: str | None = None
     refuse_selection: str | None = None
+    #: Why a change while the campaign runs is refused.
+    refuse_change: str | None = None
     #: Activities that fail, retryably, for as long as their name stands here.
     broken: set[str] = field(default_factory=set)
+    #: Activities that fail for good.
+    lost: set[str] = field(default_factory=set)
     #: Activities that do not return before their name is taken out again.
     held: set[str] = field(default_factory=set)
 
@@ -72,8 +86,22 @@ class World:
     gate_open: bool = False
     gate_seq: int = 0
     window: int = 1
+    windows: list[Window] = field(default_factory=list)
     breach: Breach | None = None
-    in_offer: int = 0
+    #: What a watched phase has proven.
+    promotion: Decision | None = PROVEN
+    #: What guards say that stop nothing.
+    warnings: tuple[Verdict, ...] = ()
+    #: Who fails, as far as those say who were under way at a stop.
+    culprit: Culprit | None = None
+    #: Who is under way when the gate is shut.
+    under_way: Exposed = field(default_factory=Exposed)
+    cap: int | None = None
+    #: Who withdrew the package everywhere, and why.
+    withdrawn: str = ""
+    excluded: list[str] = field(default_factory=list)
+    #: How many vehicles of a cohort have not begun.
+    left_out: int = 0
     tallies: dict[int, Tally] = field(default_factory=dict)
     released: dict[int, datetime] = field(default_factory=dict)
     definition: Definition | None = None
@@ -111,6 +139,19 @@ class World:
 
         await self.until(watched)
 
+    async def until_awaiting_proof(self, phase: int = 1, *, begun_after: int = 0) -> None:
+        """Wait until a phase is watched for as long as its proof takes, not only looked at once."""
+
+        def awaiting() -> bool:
+            return any(
+                call.name == "supervise"
+                and (call.order.mode, call.order.phase) == (Mode.PROVING, phase)
+                and call.order.checkpoint_at > call.at
+                for call in self.calls[begun_after:]
+            )
+
+        await self.until(awaiting)
+
     async def release(self, name: str) -> None:
         """Let an activity that is held or broken go on."""
         self.held.discard(name)
@@ -138,13 +179,44 @@ class World:
             by_state[Target.PENDING] = by_state.get(Target.PENDING, 0) + rest
         self.tallies[phase] = Tally(by_state=by_state)
 
-    def fail(self, phase: int, failed: int, of: int) -> Breach:
+    def fail(self, phase: int, failed: int, of: int, culprit: Culprit | None = None) -> Breach:
         """A breach as the database records it: gate closed in the same moment."""
         self.report(phase, failed=failed, succeeded=of - failed)
-        verdict = evaluate(Guard(), Counts(attempts=of, failures=failed))
-        self.breach = Breach(phase=phase, phase_name=f"ring {phase}", verdict=verdict)
+        self.breach = Breach(
+            phase=phase,
+            phase_name=f"ring {phase}",
+            window=self.window,
+            verdict=verdict_on(self.tallies[phase]),
+            culprit=culprit,
+            exposed=self.under_way,
+        )
         self.gate_open = False
         return self.breach
+
+    def hold(self) -> None:
+        """What is known does not suffice to end a phase."""
+        self.promotion = UNPROVEN
+
+    def prove(self) -> None:
+        """What is known suffices."""
+        self.promotion = PROVEN
+
+    def name(self, culprit: Culprit | None) -> None:
+        """Those who were under way at a stop have reported."""
+        self.culprit = culprit
+
+    def withdraw(self, why: str) -> None:
+        """The package is withdrawn everywhere; an empty reason takes that back."""
+        self.withdrawn = why
+
+    def warn(self, *names: str) -> tuple[Verdict, ...]:
+        """Guards of these names, which only tell people, are breached from now on."""
+        verdict = verdict_on(Tally(by_state={Target.FAILED: 1, Target.SUCCEEDED: 9}))
+        self.warnings = tuple(
+            verdict.model_copy(update={"guard": name, "sentence": f"{name} breach: 1 of 10 failed"})
+            for name in names
+        )
+        return self.warnings
 
     def texts(self) -> list[str]:
         """What the journal says."""
@@ -173,17 +245,18 @@ class World:
     async def open_gate(self, order: GateOrder) -> None:
         async with self._attempt("open_gate", order):
             self._write(order)
-            if self.gate_seq < order.seq:
+            stopped = self.breach is not None and not order.new_window
+            if self.gate_seq < order.seq and not stopped and not self.withdrawn:
                 self.gate_open, self.gate_seq, self.state = True, order.seq, order.state
                 self.gate_log.append(("open", order.seq))
                 if order.new_window:
-                    self.window, self.breach = self.window + 1, None
+                    self._begin_window()
 
     @activity.defn
-    async def shut_gate(self, order: GateOrder) -> Exposure:
+    async def shut_gate(self, order: GateOrder) -> Exposed:
         async with self._attempt("shut_gate", order):
             self._shut(order)
-            return Exposure(withdrawn=self.in_offer, started=0)
+            return self.under_way
 
     @activity.defn
     async def show_state(self, order: GateOrder) -> None:
@@ -208,8 +281,15 @@ class World:
     @activity.defn
     async def change_limits(self, change: LimitsChange) -> None:
         async with self._attempt("change_limits", change):
-            self._write(change)
+            self._refuse_change()
             self.changes.append(change)
+
+    @activity.defn
+    async def exclude_cohort(self, order: Exclusion) -> Excluded:
+        async with self._attempt("exclude_cohort", order):
+            self._refuse_change()
+            self.excluded.append(order.cohort)
+            return Excluded(vehicles=self.left_out)
 
     @activity.defn
     async def write_journal(self, entry: JournalEntry) -> None:
@@ -253,6 +333,7 @@ class World:
             self.show_state,
             self.finish,
             self.change_limits,
+            self.exclude_cohort,
             self.write_journal,
             self.supervise,
             self.notify,
@@ -267,6 +348,8 @@ class World:
         await self._tell()
         async with self._news:
             await self._news.wait_for(lambda: name not in self.held)
+        if name in self.lost:
+            raise ApplicationError(f"{name} is lost", non_retryable=True)
         if name in self.broken:
             raise ApplicationError(
                 f"{name} is out of order",
@@ -282,7 +365,17 @@ class World:
         async with self._news:
             self._news.notify_all()
 
-    def _write(self, order: GateOrder | JournalEntry | LimitsChange) -> None:
+    def _refuse_change(self) -> None:
+        if self.refuse_change is not None:
+            raise ApplicationError(self.refuse_change, type="Refused", non_retryable=True)
+
+    def _begin_window(self) -> None:
+        """What has failed so far is known to whoever resumed."""
+        sentence = self.breach.sentence if self.breach else "nobody had failed"
+        self.windows.append(Window(number=self.window, ended_at=datetime.now(UTC), sentences=(sentence,)))
+        self.window, self.breach, self.warnings = self.window + 1, None, ()
+
+    def _write(self, order: GateOrder | JournalEntry) -> None:
         known = {line.key for line in self.journal}
         self.journal += [line for line in order.lines if line.key not in known]
 
@@ -309,23 +402,34 @@ class World:
             checked = self._checked.get(watch.phase, 0) >= self.checkpoints
             if self.healthy and checked and self.breach is None:
                 self.report(watch.phase, succeeded=self.sizes[watch.phase])
+        here = verdict_on(self.tallies[watch.phase])
         return Observation(
             at=now,
             gate_open=self.gate_open,
             gate_seq=self.gate_seq,
             window=self.window,
+            windows=tuple(self.windows),
             breach=self.breach,
+            verdicts=(here, *self.warnings),
+            warnings=self.warnings,
+            promotion=self.promotion if watch.mode in (Mode.BAKING, Mode.PROVING) else None,
+            culprit=self.culprit,
+            cap=self.cap,
+            excluded=tuple(self.excluded),
+            withdrawn=self.withdrawn,
             phases=tuple(
                 PhaseView(
                     number=phase,
                     name=f"ring {phase}",
                     tally=tally,
-                    verdict=self._verdict(tally),
+                    verdict=verdict_on(tally),
                     released_at=self.released.get(phase),
                 )
                 for phase, tally in sorted(self.tallies.items())
             ),
         )
 
-    def _verdict(self, tally: Tally) -> Verdict:
-        return evaluate(Guard(limit=Decimal("0.02")), tally.counts)
+
+def verdict_on(tally: Tally) -> Verdict:
+    """What the plain rule says."""
+    return evaluate(PLAIN_GUARD, count(PLAIN_GUARD.metric, tally, Overdue()))
