@@ -13,10 +13,11 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.messages import Supervised
 from activities.transaction import transaction
 from campaign.assignment import IN_FLIGHT, TERMINAL
+from campaign.glimpse import Glimpse
 from campaign.supervision import Observation, Watch, find
 from store.supervision import tick
 
-#: The error type of a tick that found nothing; its first detail is the observation.
+#: The error type of a tick that found nothing; its first detail is a glimpse of what it saw.
 WATCHING = "Watching"
 
 _LONGEST = timedelta(seconds=8)
@@ -40,7 +41,7 @@ class Supervision:
             return Supervised(finding=finding, seen=seen)
         raise ApplicationError(
             _line(watch, seen),
-            seen,
+            Glimpse.of(seen, watch.phase),
             type=WATCHING,
             category=ApplicationErrorCategory.BENIGN,
             next_retry_delay=self._interval,

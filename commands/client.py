@@ -24,9 +24,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.supervision import WATCHING
 from campaign.definition import Definition
+from campaign.glimpse import Glimpse
 from campaign.lifecycle import State
 from campaign.problems import Problem, Refused
-from campaign.supervision import Observation
 from runtime.errors import Unreachable
 from runtime.settings import Settings
 from runtime.temporal import connect, ui_link
@@ -128,7 +128,7 @@ class Campaigns:
         current = await self._answer(asked, handle.id, PATIENCE)
         description = await handle.describe()
         for pending in description.raw_description.pending_activities:
-            seen = await self._observation(pending)
+            seen = await self._glimpse(pending)
             if seen is not None:
                 current = refreshed(current, seen)
         if description.status is not WorkflowExecutionStatus.RUNNING and not _final(current):
@@ -185,13 +185,13 @@ class Campaigns:
             )
         return found
 
-    async def _observation(self, pending: PendingActivityInfo) -> Observation | None:
+    async def _glimpse(self, pending: PendingActivityInfo) -> Glimpse | None:
         """What a tick under way saw last; it travels as detail of the error that says "nothing yet"."""
         if not pending.HasField("last_failure"):
             return None
         error = await self._client.data_converter.decode_failure(pending.last_failure)
         if isinstance(error, ApplicationError) and error.type == WATCHING and error.details:
-            return Observation.model_validate(error.details[0])
+            return Glimpse.model_validate(error.details[0])
         return None
 
     async def _answer(

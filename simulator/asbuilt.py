@@ -42,18 +42,19 @@ GATEWAY, GATEWAY_VERSION = "CONTI-GW-002", "2.1.0"
 
 
 def as_built(
-    vehicles: int, seed: int, models: Mapping[str, float] = DEFAULT_MODELS
+    vehicles: int, seed: int, models: Mapping[str, float] = DEFAULT_MODELS, first: int = 0
 ) -> Iterator[dict[str, Any]]:
     """The manufacturing records of a fleet, one JSON object per vehicle.
 
     Deterministic, and a larger fleet begins with the same vehicles as a smaller one. `models` are shares
-    that sum to 1. Raises ValueError when they do not, or when `vehicles` is negative.
+    that sum to 1; `first` is the number of the first vehicle, so that two fleets need not share one. Raises
+    ValueError when the shares do not sum to 1, or when `vehicles` is negative.
     """
     if vehicles < 0:
         raise ValueError(f"a fleet cannot have {vehicles} vehicles")
     if not models or min(models.values()) < 0 or not math.isclose(sum(models.values()), 1.0):
         raise ValueError(f"the shares of the models must sum to 1, these do not: {dict(models)}")
-    return (_record(index, seed, models) for index in range(vehicles))
+    return (_record(index, seed, models) for index in range(first, first + vehicles))
 
 
 def _record(index: int, seed: int, models: Mapping[str, float]) -> dict[str, Any]:

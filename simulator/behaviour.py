@@ -17,11 +17,16 @@ WORDS: Mapping[Kind, tuple[int, str]] = {
     Kind.DOWNLOAD_FAIL: (4101, "download failed: storage full"),
     Kind.FAIL: (4201, "flash verification failed: block 17"),
     Kind.FAIL_AFTER_SUCCESS_POLL: (4202, "failed after success was reported: watchdog reset"),
+    Kind.CRITICAL: (4401, "no brake assist after restart"),
     Kind.ROLLBACK: (4301, "self test failed after restart"),
     Kind.FALSE_SUCCESS: (200, "Skipped Update."),
     Kind.BRICK: (0, "never sent"),
 }
-PREFIXES: Mapping[Kind, str] = {Kind.DEFER: "deferred: ", Kind.ROLLBACK: "rolled back: "}
+PREFIXES: Mapping[Kind, str] = {
+    Kind.DEFER: "deferred: ",
+    Kind.ROLLBACK: "rolled back: ",
+    Kind.CRITICAL: "critical: ",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     """What a fault does to the vehicle it strikes."""
 
     FAIL = "fail"  # the installation fails; the old software stays
+    CRITICAL = "critical"  # fails, and the vehicle cannot be driven or has lost a safety function
     ROLLBACK = "rollback"  # installed, failed its self test, went back to the old software
     BRICK = "brick"  # goes silent for ever after it reported that it installs
     DEFER = "defer"  # a precondition is missing; the offer is rejected, not failed

@@ -7,9 +7,10 @@ from simulator.phase import Phase
 
 @dataclass(slots=True)
 class Closing:
-    """The closing report of one action: SUCCEEDED, FAILED or ROLLED_BACK at `timestamp`, ms since 1970.
+    """The closing report of one action, at `timestamp` (ms since 1970).
 
-    `answer` is the HTTP status that settled it (200: acknowledged), None as long as it is owed.
+    `outcome` is SUCCEEDED, FAILED, ROLLED_BACK or CRITICAL. `answer` is the HTTP status that settled it (200:
+    acknowledged), None as long as it is owed.
     """
 
     action: str

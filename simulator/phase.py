@@ -14,4 +14,5 @@ class Phase(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
+    CRITICAL = "critical"  # must not be driven
     SILENT = "silent"  # bricked while it installed; never heard of again

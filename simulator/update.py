@@ -1,6 +1,6 @@
 """One update on one vehicle: download, install, report. The fault, if any, is in the plan."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from yarl import URL
@@ -20,6 +20,13 @@ OK = 200
 NO_SUCH_ECU = 4001
 CORRUPT_ARTIFACT = 4102
 TRIES_IF_CORRUPT = 3  # a proxy may mangle a download once; the third time it is the artifact
+
+# Faults that strike at the end of the installation, and how it ends then.
+FAILS: Mapping[Kind, Phase] = {
+    Kind.FAIL: Phase.FAILED,
+    Kind.ROLLBACK: Phase.ROLLED_BACK,
+    Kind.CRITICAL: Phase.CRITICAL,
+}
 
 
 @dataclass(slots=True)
@@ -102,15 +109,12 @@ class Update:
         self.installing = True
         self.enter(Phase.INSTALLING)
         await self._report("proceeding", "none", OK, "installing")
-        kind = fault.kind if fault else None
-        if kind is Kind.BRICK:
+        if fault and fault.kind is Kind.BRICK:
             self.memory.bricked = True
             return Phase.SILENT
         await self.pass_time(self.plan.install_seconds)
-        if fault and kind is Kind.FAIL:
-            return await self._fail(Phase.FAILED, fault)
-        if fault and kind is Kind.ROLLBACK:
-            return await self._fail(Phase.ROLLED_BACK, fault)
+        if fault and fault.kind in FAILS:
+            return await self._fail(FAILS[fault.kind], fault)
         self._flash()
         return await self._close(Phase.SUCCEEDED, OK, "installed")
 

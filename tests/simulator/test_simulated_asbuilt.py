@@ -53,6 +53,11 @@ def test_the_same_seed_makes_the_same_fleet_and_a_larger_one_begins_with_it(
     assert list(as_built(size + more, seed))[:size] == list(as_built(size, seed))
 
 
+@given(seeds, st.integers(0, 60), st.integers(0, 60))
+def test_a_fleet_may_begin_at_any_vehicle_of_a_larger_one(seed: int, first: int, size: int) -> None:
+    assert list(as_built(size, seed, first=first)) == list(as_built(first + size, seed))[first:]
+
+
 def test_another_seed_makes_another_fleet() -> None:
     assert list(as_built(20, 1)) != list(as_built(20, 2))
 

@@ -115,6 +115,7 @@ def test_a_rule_strikes_as_often_as_it_says(rule: Rule, strikes: list[bool]) -> 
         (Rule(share=1, kind=Kind.DEFER), "deferred: battery_12v 11.4 V"),
         (Rule(share=1, kind=Kind.DEFER, message="no consent"), "deferred: no consent"),
         (Rule(share=1, kind=Kind.ROLLBACK, message="rolled back: no boot"), "rolled back: no boot"),
+        (Rule(share=1, kind=Kind.CRITICAL), "critical: no brake assist after restart"),
         (Rule(share=1, kind=Kind.FAIL), "flash verification failed: block 17"),
     ],
 )

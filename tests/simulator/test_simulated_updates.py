@@ -101,6 +101,17 @@ async def test_a_rollback_is_a_failure_with_words_and_code_of_its_own(
     assert fleet.installed.popitem()[1]["Radar"] != "1.4.0"
 
 
+async def test_a_critical_failure_says_so_first_and_keeps_the_old_software(
+    server: DdiServer, fleet_of: FleetMaker
+) -> None:
+    async with fleet_of(script=always(Kind.CRITICAL)) as fleet:
+        await fleet.until(lambda: fleet.totals[Phase.CRITICAL] == 1)
+    assert server.executions() == FAILURE
+    assert server.reports()[-1].details == ["critical: no brake assist after restart"]
+    assert server.reports()[-1].body["status"]["code"] == 4401
+    assert fleet.installed.popitem()[1]["Radar"] != "1.4.0"
+
+
 async def test_a_bricked_vehicle_is_silent_from_the_installation_on(
     server: DdiServer, fleet_of: FleetMaker
 ) -> None:

@@ -3,32 +3,40 @@
 import asyncio
 import itertools
 import json
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import yaml
 
 from campaign.definition import parse
+from campaign.journal import Line
 from commands.client import Campaigns, Launched, NoAnswer
 from commands.local import System
 from runtime.embedded_temporal import temporal_program
 from runtime.settings import Settings
 from simulator import Fleet, Script, as_built
-from store.connect import connect
+from store import journal
+from store.connect import connect, engine
 from store.fleet import issue_tokens
 from store.fleet_import import import_fleet
 from store.packages import read_package, register
 from workflows.status import Status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = ROOT / "examples" / "winter-package.yaml"
+RADAR, LATE_RADAR = "BOSCH-MRR-EVO14", "BOSCH-MRR-EVO15"
 #: No test builds more vehicles at once.
-BLOCK = 200
+BLOCK = 1000
 
-_numbers = itertools.count()
+#: A test that needs the same vehicles in every run takes one of the first blocks, which no other test has.
+_blocks = itertools.count(100)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,14 @@ class Vehicles:
     def vins(self) -> list[str]:
         return [record["vin"] for record in self.records]
 
+    def __add__(self, other: "Vehicles") -> "Vehicles":
+        """Both, to be driven together."""
+        return Vehicles(self.model, self.records + other.records, self.tokens | other.tokens)
+
+    def part(self, begin: int, end: int | None = None) -> "Vehicles":
+        """Some of them, by their place."""
+        return replace(self, records=self.records[begin:end])
+
 
 class Garage:
     """Builds vehicles, drives them and looks into the database."""
@@ -51,14 +67,19 @@ class Garage:
         self._running = running
         self._settings = settings
 
-    def build(self, count: int) -> Vehicles:
-        """Vehicles of a model nobody else has, imported from an as-built file, with the demo's package."""
-        number = next(_numbers)
-        model = f"Model_{number}"
-        # A larger fleet begins with the vehicles of a smaller one: each model takes the next block.
-        built = as_built((number + 1) * BLOCK, seed=7)
-        mine = itertools.islice(built, number * BLOCK, number * BLOCK + count)
-        records = [{**record, "model": model} for record in mine]
+    def build(self, count: int, block: int | None = None, late_radars: int | None = None) -> Vehicles:
+        """Vehicles of a model nobody else has, imported from an as-built file, with the demo's package.
+
+        Args:
+            block: which of the simulator's vehicles, so that chance falls alike in every run; None: any.
+            late_radars: how many, the last ones, have the newer radar; None: as they were built, a tenth.
+        """
+        block = next(_blocks) if block is None else block
+        model = f"Model_{block}"
+        records = [{**record, "model": model} for record in as_built(count, seed=7, first=block * BLOCK)]
+        if late_radars is not None:
+            for number, record in enumerate(records):
+                record["ecus"][0]["hw_id"] = LATE_RADAR if number >= count - late_radars else RADAR
         file = self._settings.data_dir / f"{model}.jsonl"
         file.write_text("\n".join(map(json.dumps, records)))
         tokens = self._settings.data_dir / f"{model}.tokens"
@@ -67,10 +88,24 @@ class Garage:
             imported = import_fleet(connection, file)
             assert imported.inserted == count
             issue_tokens(connection, tokens, [record["vin"] for record in records])
-            package = read_package(ROOT / "examples" / "winter-package.yaml", source)
+            package = read_package(PACKAGE, source)
             register(connection, package, source, self._settings.artifacts)
         lines = [json.loads(line) for line in tokens.read_text().splitlines()]
         return Vehicles(model, records, {line["vin"]: line["token"] for line in lines})
+
+    def package(self, name: str) -> str:
+        """The demo's package under another name and with a file of its own."""
+        folder = self._settings.data_dir / name
+        folder.mkdir()
+        document = yaml.safe_load(PACKAGE.read_text())
+        document["name"] = name
+        document["modules"][0]["artifact"] = {"filename": f"{name}.swu"}
+        (folder / f"{name}.swu").write_bytes(name.encode() * 1000)
+        (folder / "package.json").write_text(json.dumps(document))
+        with connect(self._running.database_url) as connection:
+            package = read_package(folder / "package.json", folder)
+            register(connection, package, folder, self._settings.artifacts)
+        return name
 
     def drive(self, vehicles: Vehicles, script: Script | None = None, **more: Any) -> Fleet:
         """The vehicles on the road: they poll, download, install and report."""
@@ -100,6 +135,21 @@ class Garage:
             )
             return dict(rows.fetchall())
 
+    def journal(self, campaign_id: int) -> list[Line]:
+        """All that was written down about a campaign."""
+        source = engine(self._running.database_url)
+        with source.connect() as connection:
+            lines = journal.read(connection, campaign_id)
+        source.dispose()
+        return lines
+
+    def end_back_offs(self, campaign_id: int) -> None:
+        """As if the minutes were over for which deferred vehicles are left in peace."""
+        with self.database() as connection:
+            connection.execute(
+                "UPDATE assignment SET not_before = clock_timestamp() WHERE campaign_id = %s", [campaign_id]
+            )
+
     def lease_lapsed(self, campaign_id: int) -> bool:
         """Whether the delivery lease of a campaign has run out."""
         with self.database() as connection:
@@ -110,12 +160,16 @@ class Garage:
 
 
 def definition(vehicles: Vehicles, *phases: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A definition for these vehicles; one phase for all of them when none is given."""
+    """A definition for these vehicles; one phase for all of them when none is given.
+
+    So few vehicles prove no rate: nobody is asked about that unless the test says otherwise.
+    """
     return {
         "name": f"Campaign {vehicles.model}",
         "package": "Pkg_v2.4",
         "criteria": vehicles.model,
-        "phases": list(phases) or [{"rollout_percent": 100}],
+        "promotion": {"on_inconclusive": "advance_within_budget"},
+        "phases": list(phases) or [{"name": "all", "rollout_percent": 100}],
         **more,
     }
 
@@ -153,6 +207,21 @@ async def eventually(condition: Callable[[], bool], seconds: float = 30) -> None
             await asyncio.sleep(0.1)
 
 
+async def settled(campaigns: Campaigns, name: str) -> Status:
+    """The campaign, paused, when nobody is under way any more."""
+    return await until(campaigns, name, lambda status: status.stage == "Paused" and not under_way(status))
+
+
+def under_way(status: Status) -> int:
+    """How many vehicles are offered, downloading or installing."""
+    return sum(phase.in_flight for phase in status.phases)
+
+
+def by_state(status: Status) -> dict[str, int]:
+    """How many vehicles of all phases are in each state."""
+    return dict(sum((Counter(phase.by_state) for phase in status.phases), Counter()))
+
+
 def stage(*stages: str) -> Callable[[Status], bool]:
     """Whether a status is in one of the stages."""
     return lambda status: status.stage in stages
@@ -169,6 +238,13 @@ async def program(environment: dict[str, str], *words: str) -> tuple[int, str, s
     )
     out, errors = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, out.decode(), errors.decode()
+
+
+async def starter(environment: dict[str, str], *words: str) -> str:
+    """Run ``starter.py``; its standard output."""
+    status, out, errors = await program(environment, sys.executable, "starter.py", *words)
+    assert status == 0, errors
+    return out
 
 
 async def temporal(environment: dict[str, str], *words: str) -> str:

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.timeout(180)
 
 CANARY = {"name": "canary", "rollout_percent": 10, "wait_time": "PT1S"}
 ALL = {"name": "all", "rollout_percent": 100}
+#: The plain rule by itself: failures / attempts > limit.
+PLAIN = {"metric": "failure_rate", "mode": "threshold", "limit": "0.02"}
 
 
 async def test_every_target_of_a_healthy_campaign_runs_the_new_software(
@@ -42,7 +44,7 @@ async def test_a_failing_revision_pauses_its_campaign_and_an_abort_leaves_the_re
     vehicles = garage.build(60)
     bad = Script(rules=[Rule(where=Where(hw_id="BOSCH-MRR-EVO15"), share=1.0, kind=Kind.FAIL, code=4201)])
     async with garage.drive(vehicles, bad) as fleet:
-        document = definition(vehicles, limits={"in_flight": 20})
+        document = definition(vehicles, limits={"in_flight": 20}, guards=[PLAIN])
         launched = await launch(campaigns, document)
         paused = await until(campaigns, launched.workflow_id, stage("Paused"))
         assert paused.breach is not None
