@@ -206,7 +206,9 @@ def _expand_rings(raw: dict[str, Any]) -> dict[str, Any]:
     if "phases" in raw:
         raise Refused([Problem("rings", "", "give phases or rings, not both")])
     rest = {key: value for key, value in raw.items() if key != "rings"}
-    return {**rest, "phases": read_rings(raw["rings"]).phases()}
+    standard = PILOT_GUARDS if raw.get("type") == CampaignType.BETA else STANDARD_GUARDS
+    guards = None if raw.get("guards") else standard
+    return {**rest, "phases": read_rings(raw["rings"]).phases(guards)}
 
 
 def refuse_past_start(definition: Definition, now: datetime) -> None:

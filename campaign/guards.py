@@ -6,6 +6,7 @@ A definition that names no guards gets the standard ones of its type. One that n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -154,4 +155,8 @@ def _with_limit(guard: Guard, limit: Decimal | None) -> Guard:
     try:
         return Guard.model_validate({**guard.model_dump(), "limit": limit})
     except ValidationError as error:
-        raise Refused(explain(error, Guard), "command") from error
+        cures = [
+            replace(problem, field=f"guards.{guard.name}", value=str(limit))
+            for problem in explain(error, Guard)
+        ]
+        raise Refused(cures, "command") from error

@@ -74,13 +74,13 @@ def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
         bar = cohort_bar(guard, len(evidence.cohorts))
         for cohort, tally in evidence.cohorts.items():
             counts = count(guard.metric, tally, Overdue())
-            # A breach takes two failures: most cohorts of a healthy fleet are done here.
-            if counts.failed > 1:
+            # Most cohorts of a healthy fleet are done here.
+            if counts.failed:
                 verdicts.append(evaluate(guard, counts, str(cohort), bar))
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
         for number, tally in enumerate(evidence.stretches, start=1):
             counts = count(guard.metric, tally, Overdue())
-            if counts.failed > 1:
+            if counts.failed:
                 bar = 2.0 * guard.bar * number * (number + 1)
                 verdicts.append(evaluate(guard, counts, f"stretch {number}", bar))
     return verdicts

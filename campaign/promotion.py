@@ -71,13 +71,14 @@ def decide(
         for verdict in verdicts:
             if verdict.status is status:
                 return Decision(advance=False, sentence=verdict.sentence)
-    if pooled.finished == 0:
+    unheard = [each for each in verdicts if each.guard == guard.name and each.status is Status.NO_DATA]
+    if pooled.finished == 0 or unheard:
         return Decision(advance=False, sentence="no vehicle has an outcome in this evidence window")
     if last:
         return Decision(advance=True, sentence="the last phase is over and no guard objects")
     if promotion.requires is Requires.NONE:
         return Decision(advance=True, sentence="no guard objects, and no proof is required")
-    together = evaluate(guard, pooled.model_copy(update={"complete": True}))
+    together = evaluate(guard, _complete(guard, pooled))
     if together.status in _BAD:
         return Decision(advance=False, sentence=together.sentence)
     proven, sentence = _proof(promotion.requires, guard, together)
@@ -89,6 +90,16 @@ def decide(
         "within the harm budget" if promotion.on_inconclusive is not OnInconclusive.ADVANCE else "as defined"
     )
     return Decision(advance=True, sentence=f"{sentence}; goes on {how}")
+
+
+def _complete(guard: Guard, pooled: Counts) -> Counts:
+    """The counts at the end, when a missing report is a failure; evidence counts it as one by itself."""
+    if guard.mode is Rule.EVIDENCE:
+        return pooled.model_copy(update={"complete": True})
+    missing = pooled.started - pooled.finished
+    return pooled.model_copy(
+        update={"complete": True, "finished": pooled.started, "failed": pooled.failed + missing}
+    )
 
 
 def _proof(requires: Requires, guard: Guard, verdict: Verdict) -> tuple[bool, str]:

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from campaign.countries import Country
 from campaign.criteria import Criterion
-from campaign.guards import STANDARD_GUARDS, Metric, Rule, standard
+from campaign.guards import STANDARD_GUARDS, Guard, Metric, Rule, standard
 from campaign.model import Frozen
 from campaign.phase import Order, Phase
 from campaign.problems import Refused, explain
@@ -31,8 +31,13 @@ class StandardRings(Frozen):
     test_fleet: int = Field(default=30, ge=10, le=50)
     volunteers_first: bool = False
 
-    def phases(self) -> tuple[Phase, ...]:
-        """The rings, in order."""
+    def phases(self, guards: tuple[Guard, ...] | None = STANDARD_GUARDS) -> tuple[Phase, ...]:
+        """The rings, in order.
+
+        Args:
+            guards: those of the campaign's type, to which the test fleet adds its own; None: the definition
+                names guards, and exactly these watch every ring.
+        """
         internal = Criterion(groups=("internal",))
         return (
             Phase(
@@ -40,7 +45,7 @@ class StandardRings(Frozen):
                 criteria=internal,
                 rollout_count=self.test_fleet,
                 wait_time=_DAY,
-                guards=(*STANDARD_GUARDS, _ANY_FAILURE),
+                guards=None if guards is None else (*guards, _ANY_FAILURE),
             ),
             Phase(
                 name="canary",

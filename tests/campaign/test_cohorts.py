@@ -154,6 +154,10 @@ CASES: dict[str, tuple[Counts, dict[str, Counts], str | None]] = {
     "the others are just within the limit": (done(1000, 68), {A: done(100, 50), B: done(900, 18)}, A),
     "the others are just over the limit": (done(1000, 69), {A: done(100, 50), B: done(900, 19)}, None),
     "two failures may be luck": (done(100, 2), {A: done(40, 2), B: done(60, 0)}, None),
+    "enough for the ring is not enough for one of two cohorts": (
+        done(100_000, 2), {A: done(11, 2), B: done(99_989, 0)}, None,
+    ),
+    "enough for one of two cohorts": (done(100_000, 3), {A: done(11, 3), B: done(99_989, 0)}, A),
     "a single failure is nothing": (done(1_000_000, 1), {A: done(1, 1), B: done(999_999, 0)}, None),
     "everybody is in it": (done(100, 50), {A: done(100, 50)}, None),
     "no cohort at all": (done(100, 50), {}, None),
@@ -202,7 +206,7 @@ def test_the_culprit_comes_with_its_numbers() -> None:
         (PLAIN_GUARD, done(1000, 60), done(50, 30), False),  # 30 of the other 950 are over the limit
         (PLAIN_GUARD, done(1000, 5), done(500, 5), False),  # 5 of 5 in half of all may be luck
         (CRITICAL, done(1000, 3), done(10, 3), True),
-        (CRITICAL, done(1000, 1), done(10, 1), False),
+        (CRITICAL, done(1_000_000, 1), done(1, 1), False),  # one failure is no pattern
         # Without evidence only luck and the rest are asked.
         (PLAIN_GUARD, done(100_000, 30), done(20_000, 30), True),
     ],

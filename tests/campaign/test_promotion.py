@@ -141,7 +141,7 @@ GOOD = done(100_000, 10)
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("requires", list(Requires))
 @pytest.mark.parametrize("on_inconclusive", list(OnInconclusive))
-@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.NO_DATA])
 def test_a_breach_or_a_degraded_guard_holds_whatever_is_proven_and_no_other_verdict_does(
     status: Status, on_inconclusive: OnInconclusive, requires: Requires, last: bool
 ) -> None:
@@ -151,6 +151,23 @@ def test_a_breach_or_a_degraded_guard_holds_whatever_is_proven_and_no_other_verd
     holds = status in (Status.BREACH, Status.DEGRADED)
     assert decision.advance is not holds
     assert (decision.sentence == f"two {status}") is holds
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("on_inconclusive", list(OnInconclusive))
+def test_a_ring_nobody_was_heard_from_holds_however_well_the_rings_before_it_went(
+    on_inconclusive: OnInconclusive, last: bool
+) -> None:
+    unheard = evaluate(INSTALL, NOTHING)
+    other = evaluate(SILENCE, NOTHING)
+    promotion = Promotion(on_inconclusive=on_inconclusive)
+    assert not decide(promotion, [unheard], INSTALL, GOOD, last=last).advance
+    assert decide(promotion, [other], INSTALL, GOOD, last=last).advance
+
+
+@pytest.mark.parametrize(("pooled", "advance"), [(done(100, 1), True), (done(100, 1, 2), False)])
+def test_a_missing_report_is_a_failure_for_a_bare_rule_too(pooled: Counts, advance: bool) -> None:
+    assert decide(Promotion(), [], PLAIN_GUARD, pooled, last=False).advance is advance
 
 
 def test_of_all_that_hold_the_first_breach_is_told() -> None:
