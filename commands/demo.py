@@ -148,6 +148,8 @@ async def _campaign(running: System, settings: Settings, unattended: Unattended 
                 if status.stage == "Paused" and status.breaches > asked:
                     asked = status.breaches
                     live.console.print(_what_to_do(launched.workflow_id, running, status, unattended))
+                if unattended and _waits(status):
+                    await found.command(launched.workflow_id, "promote", "demo", "unattended")
                 if status.stage == "Paused" and unattended and _settled(status):
                     await _decide(found, launched.workflow_id, unattended, status)
                 await asyncio.sleep(0.5)
@@ -165,6 +167,11 @@ async def _decide(found: Campaigns, workflow_id: str, unattended: Unattended, st
         return
     action = "resume" if unattended is Unattended.EXCLUDE else unattended.value
     await found.command(workflow_id, action, "demo", "unattended")
+
+
+def _waits(status: Status) -> bool:
+    """Whether a phase has ended without proof and a person must say whether the next one begins."""
+    return status.stage == "Active" and "waits for a person" in status.why
 
 
 def _settled(status: Status) -> bool:
@@ -197,7 +204,9 @@ def _summary(status: Status) -> None:
         table.add_row(phase.name, *(str(phase.by_state.get(state, 0)) for state in states))
     console.print(table)
     if status.breaches:
-        console.print(f"paused by its guard {status.breaches} times")
+        console.print(
+            "paused by its guards " + ("once" if status.breaches == 1 else f"{status.breaches} times")
+        )
     console.print(status.why)
 
 
