@@ -110,7 +110,7 @@ def find(watch: Watch, seen: Observation) -> Finding | None:
         return Finding.SUPERSEDED
     if seen.withdrawn and watch.mode is not Mode.HOLDING:
         return Finding.WITHDRAWN
-    if seen.breach is not None and not watch.breach_known:
+    if seen.breach is not None and not watch.breach_known and not seen.withdrawn:
         return Finding.BREACH
     if seen.culprit is not None and watch.breach_known and seen.culprit.cohort != watch.culprit:
         return Finding.CULPRIT

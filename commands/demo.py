@@ -141,12 +141,14 @@ async def _campaign(running: System, settings: Settings, unattended: Unattended 
         launched = await found.launch(document, definition)
         console.print(f"Temporal UI: {launched.url}")
         status = await found.command(launched.workflow_id, "approve", "demo", "approved by the demo")
-        asked = 0
+        asked: tuple[int, str] = (0, "")
         with Live(view(status), console=console, refresh_per_second=4) as live:
             while status.stage not in ("Completed", "Aborted"):
                 running.processes.check()
-                if status.stage == "Paused" and status.breaches > asked:
-                    asked = status.breaches
+                culprit = status.breach.culprit if status.breach is not None else None
+                question = (status.breaches, culprit.cohort if culprit is not None else "")
+                if status.stage == "Paused" and status.breaches and question != asked:
+                    asked = question
                     live.console.print(_what_to_do(launched.workflow_id, running, status, unattended))
                 if unattended and _waits(status):
                     await found.command(launched.workflow_id, "promote", "demo", "unattended")
@@ -171,7 +173,7 @@ async def _decide(found: Campaigns, workflow_id: str, unattended: Unattended, st
 
 def _waits(status: Status) -> bool:
     """Whether a phase has ended without proof and a person must say whether the next one begins."""
-    return status.stage == "Active" and "waits for a person" in status.why
+    return status.stage == "Active" and status.asks
 
 
 def _settled(status: Status) -> bool:

@@ -116,6 +116,8 @@ def withdraw_command(
 @package.command("reinstate", epilog=EXIT_CODES)
 def reinstate_command(
     what: Annotated[str, typer.Argument(help="A package's name, or the sha256 of one of its files.")],
+    by: By = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Let a withdrawn file be delivered again; campaigns stay paused until each is resumed.
@@ -123,7 +125,7 @@ def reinstate_command(
     Example: package reinstate Pkg_v2.4
     """
     with one_line_errors(), writing(load_settings()) as connection:
-        hashes = withdrawals.reinstate(connection, what)
+        hashes = withdrawals.reinstate(connection, what, by, reason, datetime.now(UTC))
     if as_json:
         print_json({"files": hashes})
     else:

@@ -91,8 +91,13 @@ def _harm(limits: Limits, vehicles: int) -> str:
         f"harm budget {limits.harm_budget}: an update that fails in 3 % or more is expected to harm about "
         f"{harmed} vehicles at the most before it stops (one that sits on the limit is bounded by the limit "
         f"only); it begins with {min(limits.in_flight_floor, limits.in_flight)} at once and takes at least "
-        f"{least.total_seconds() / 3600:.1f} h where 0.3 % fail and reports take an hour"
+        f"{_about(least)} where 0.3 % fail and reports take an hour"
     )
+
+
+def _about(time: timedelta) -> str:
+    hours = time / timedelta(hours=1)
+    return f"{hours:,.0f} h" if hours >= 2 else f"{hours * 60:.0f} min"
 
 
 def _phase_json(found: Any, definition: Definition, number: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def view(status: Status) -> RenderableType:
     if status.exposure is not None and status.stage == "Paused":
         parts.append(Text(f"at the stop: {status.exposure.sentence}"))
     parts += [Text(line, style="dim") for line in _aside(status)]
-    for step in status.next if status.stage in ("Draft", "Paused") else ():
+    for step in status.next if status.asks else ():
         parts.append(Text(f"  {step}"))
     title = Text.assemble((status.name, "bold"), "  ", (status.state, f"bold {colour}"))
     as_of = f"as of {status.as_of:%H:%M:%S} UTC" if status.as_of else None

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from campaign.cohorts import Cohort, Dimension, Facts
 from campaign.problems import Problem, Refused, closest
+from store import windows
 from store.words import LOCK_SQL, OPEN_SQL
 
 #: Rows that a tick moves into their bucket at the most.
@@ -29,6 +30,10 @@ _MATCHES = {
 _KNOWN = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND {match}"
 
 _CONFIGURATIONS = "SELECT model, country, ecus FROM configuration WHERE campaign_id = %(id)s"
+
+_NEW = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND NOT f.excluded AND {match}"
+
+_OPEN = "SELECT gate_open FROM campaign WHERE id = %(id)s"
 
 _MARK = "UPDATE configuration AS f SET excluded = true WHERE f.campaign_id = %(id)s AND {match}"
 
@@ -89,6 +94,11 @@ def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
         known = {str(each) for row in found for each in Facts.model_validate(row._mapping).cohorts}
         cure = f"no vehicle of this campaign is in it; {closest(str(cohort), known)}"
         raise Refused([Problem("cohort", repr(str(cohort)), cure)], "command")
+    if connection.exec_driver_sql(_NEW.format(match=match), key).scalar_one():
+        # The old window is told as it was. While delivery goes on, a new one leaves behind those who began.
+        windows.keep(connection, campaign_id)
+        if connection.exec_driver_sql(_OPEN, key).scalar_one():
+            windows.begin(connection, campaign_id)
     connection.exec_driver_sql(_MARK.format(match=match), key)
     connection.exec_driver_sql(_NOTE, key)
     connection.exec_driver_sql(_TAKE_BACK, key)

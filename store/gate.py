@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from campaign.assignment import ATTEMPTS, Tally
+from campaign.assignment import Tally
 from campaign.breach import Exposed
 from campaign.lifecycle import State
+from store import windows
 from store.guarded import exposed
-from store.judged import judged
 from store.tallies import tally
-from store.words import ATTEMPTS_SQL, LOCK_SQL, OPEN_SQL, WITHDRAWN_SQL
+from store.words import LOCK_SQL, OPEN_SQL, WITHDRAWN_SQL
 
 _OPEN_GATE = f"""
 UPDATE campaign SET gate_open = true, gate_seq = %(seq)s, state = %(state)s,
@@ -37,23 +37,6 @@ WHERE c.id = p.campaign_id AND c.id = %(id)s AND c.gate_seq < %(seq)s
 
 _RESTART_DEADLINES = """
 UPDATE phase SET released_at = clock_timestamp() WHERE campaign_id = %(id)s AND released_at IS NOT NULL
-"""
-
-#: A new evidence window: what happened until now is known to whoever resumed. Those under way go over.
-_ACKNOWLEDGE = f"""
-UPDATE tally SET acknowledged = vehicles
-WHERE campaign_id = %(id)s AND state IN ({ATTEMPTS_SQL}) AND acknowledged <> vehicles
-"""
-
-_KEEP_WINDOW = """
-INSERT INTO evidence_window (campaign_id, number, ended_at, sentences)
-SELECT id, "window", clock_timestamp(), %(sentences)s FROM campaign WHERE id = %(id)s
-ON CONFLICT DO NOTHING
-"""
-
-_COUNT_WINDOW = """
-UPDATE campaign SET "window" = "window" + 1, window_began_at = clock_timestamp(), breach = NULL
-WHERE id = %(id)s
 """
 
 #: Stopping asks for no fence: a late repetition shuts a gate that a person opens again; the other way round
@@ -112,18 +95,8 @@ def open_gate(
     if opened and new_deadline:
         connection.exec_driver_sql(_RESTART_DEADLINES, key)
     if opened and new_window:
-        connection.exec_driver_sql(_KEEP_WINDOW, key | {"sentences": known(connection, campaign_id)})
-        connection.exec_driver_sql(_ACKNOWLEDGE, key)
-        connection.exec_driver_sql(_COUNT_WINDOW, key)
-
-
-def known(connection: Connection, campaign_id: int) -> list[str]:
-    """What is known in the present evidence window, a sentence per phase that has begun."""
-    return [
-        f"phase {each.guarded.phase} ({each.guarded.name}): {each.headline.sentence}"
-        for each in judged(connection, campaign_id)
-        if each.evidence.tally.of(ATTEMPTS)
-    ]
+        windows.keep(connection, campaign_id)
+        windows.begin(connection, campaign_id)
 
 
 def shut_gate(

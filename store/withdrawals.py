@@ -74,11 +74,7 @@ def withdraw(connection: Connection, what: str, by: str, reason: str, now: datet
     for statement in (_SHUT, _TAKE_BACK, _ASK_TO_CANCEL):
         connection.exec_driver_sql(statement, reached)
     text = f"{what} was withdrawn everywhere by {by}" + (f": {reason}" if reason else "")
-    for campaign_id in ids:
-        key = f"withdrawal/{hashes[0]}/{now.isoformat()}"
-        journal.write(
-            connection, campaign_id, (Line(key=key, at=now, actor=by, event="withdrawn", text=text),)
-        )
+    _journal(connection, ids, hashes, Line(key="withdrawal", at=now, actor=by, event="withdrawn", text=text))
     return Withdrawn(hashes, [row.name for row in running])
 
 
@@ -98,7 +94,7 @@ def refuse_withdrawn(connection: Connection, name: str, hashes: list[str]) -> No
         raise Refused([Problem("package", repr(name), cure)])
 
 
-def reinstate(connection: Connection, what: str) -> list[str]:
+def reinstate(connection: Connection, what: str, by: str, reason: str, now: datetime) -> list[str]:
     """Let a withdrawn file be delivered again; campaigns stay paused until they are resumed.
 
     Returns:
@@ -111,7 +107,21 @@ def reinstate(connection: Connection, what: str) -> list[str]:
     found = connection.exec_driver_sql(
         "DELETE FROM withdrawal WHERE sha256 = ANY(%(hashes)s) RETURNING sha256", {"hashes": hashes}
     )
-    return [row.sha256 for row in found.fetchall()]
+    back = [row.sha256 for row in found.fetchall()]
+    if back:
+        rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": back}).fetchall()
+        ids = [row.id for row in rows if row.finished_at is None]
+        text = f"{what} was reinstated by {by}" + (f": {reason}" if reason else "")
+        _journal(
+            connection, ids, back, Line(key="reinstate", at=now, actor=by, event="reinstated", text=text)
+        )
+    return back
+
+
+def _journal(connection: Connection, campaigns: list[int], hashes: list[str], line: Line) -> None:
+    for campaign_id in campaigns:
+        key = f"{line.key}/{hashes[0]}/{line.at.isoformat()}"
+        journal.write(connection, campaign_id, (line.model_copy(update={"key": key}),))
 
 
 def _hashes(connection: Connection, what: str) -> list[str]:

@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from campaign.supervision import Finding, Mode
     from workflows import notices, options, search
     from workflows.orders import Order
+    from workflows.status import WAITS
     from workflows.steps import Steps
     from workflows.story import Story
 
@@ -237,7 +238,7 @@ class CampaignWorkflow(Steps):
         story = self._story
         known = story.seen.promotion if story.seen is not None else None
         sentence = known.sentence if known is not None else "nothing is known of its proof"
-        story.why = f"{self._phase_name} waits for a person: {sentence}"
+        story.why = f"{self._phase_name} {WAITS}: {sentence}"
         self._note("Ringmaster", "waiting", story.why)
         self._urgent_lines = True
         self._show()
@@ -276,6 +277,7 @@ class CampaignWorkflow(Steps):
         if story.breach is None:
             return
         story.breach = story.breach.model_copy(update={"culprit": culprit})
+        story.why += f"; {culprit.sentence}"
         self._note("Ringmaster", "culprit", culprit.sentence)
         self._urgent_lines = True
         title = f"Culprit found: {self.definition.name}"

@@ -197,7 +197,8 @@ class Console:
             return await workflow.execute_activity_method(activity, order, summary=what, **options.GATE)
         except ActivityError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == REFUSED:
-                raise ApplicationError(error.cause.message, type=REFUSED, non_retryable=True) from None
+                message = error.cause.message.removeprefix("command refused: ")
+                raise ApplicationError(message, type=REFUSED, non_retryable=True) from None
             raise
 
     @workflow.update(description="Wait until the definition has passed the door, or is refused")

@@ -14,6 +14,9 @@ from campaign.model import Message
 from campaign.supervision import Observation, Window
 from workflows.story import Story
 
+#: In the reason of a campaign that watches on until somebody decides.
+WAITS = "waits for a person"
+
 
 class PhaseStatus(Message):
     """One phase in numbers, as of the last observation."""
@@ -54,6 +57,11 @@ class Status(Message):
     package: str
     campaign_id: int
     notes: tuple[Line, ...]
+
+    @property
+    def asks(self) -> bool:
+        """Whether it stands still until a person decides."""
+        return self.stage in ("Draft", "Paused") or WAITS in self.why
 
 
 def status(definition: Definition, story: Story) -> Status:

@@ -3,6 +3,7 @@
 | Given | When | Then |
 |---|---|---|
 | a model or setting changes | its key or default differs from the page | the page is named here |
+| a guard, a rate, a card or the brake changes | the page has the old numbers | it is named here |
 | a command, signal or option is renamed | a page still shows the old one | it is named here |
 | a text of an error or a pause is reworded | the runbook quotes the old one | it is named here |
 """
@@ -22,12 +23,20 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 from typer.core import TyperGroup
 
+from campaign.brake import Matured, expected_harm, in_flight_cap
+from campaign.cohorts import Dimension
 from campaign.criteria import Criterion, DateRange, EcuMatch
 from campaign.definition import Definition, parse
-from campaign.guards import Guard
+from campaign.evidence import below_limit, exact_upper
+from campaign.guards import PILOT_GUARDS, RATES, STANDARD_GUARDS, Action, Guard, Metric, Rule, standard
+from campaign.judgement import SLICES_JUDGED_TOGETHER, slice_length
+from campaign.lifecycle import State
 from campaign.package import Artifact, Module, Package
 from campaign.phase import Limits, Phase
+from campaign.promotion import OnInconclusive, Promotion, Requires
 from campaign.rings import StandardRings, standard_rings
+from campaign.supervision import Finding
+from campaign.verdict import Counts, Status, evaluate
 from commands.documents import _Loader
 from docs.diagrams import BLOCK, diagrams
 from runtime.settings import PREFIX, Settings
@@ -45,6 +54,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## Phase": Phase,
     "## Limits": Limits,
     "## Guard": Guard,
+    "## Promotion": Promotion,
     "## Criteria": Criterion,
     "### Days": DateRange,
     "### ECU": EcuMatch,
@@ -54,8 +64,19 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## Rings": StandardRings,
 }
 
-#: Defaults that are models of their own; the page says so in words.
-WORDS = {"limits": "the defaults of limits", "guards": "one default guard"}
+#: Defaults that stand elsewhere, or are worked out from other keys; the page says so in words.
+WORDS = {
+    ("## Campaign", "limits"): "the defaults of limits",
+    ("## Campaign", "guards"): "the standard guards",
+    ("## Campaign", "promotion"): "the defaults of promotion",
+    ("## Phase", "limits"): "the campaign's",
+    ("## Phase", "guards"): "the campaign's",
+    ("## Phase", "promotion"): "the campaign's",
+    ("## Limits", "overdue_after"): "an eighth of `silent_after`",
+    ("## Guard", "name"): "the metric's word",
+    ("## Guard", "limit"): "by metric",
+    ("## Guard", "accept"): "by metric",
+}
 
 
 def read(page: Path) -> str:
@@ -89,6 +110,7 @@ def default(value: Any) -> str:
         return f"`{TypeAdapter(timedelta).dump_python(value, mode='json')}`"
     if isinstance(value, Enum):
         return f"`{value.value}`"
+    assert not isinstance(value, BaseModel), "a model has no short default: say it in WORDS"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, Decimal | int | str):
@@ -100,12 +122,134 @@ def default(value: Any) -> str:
 def test_the_definition_page_lists_exactly_the_keys_of_the_model_with_their_defaults(heading: str) -> None:
     listed = {cells[0]: cells[2] for cells in rows(section(read(ROOT / "docs/definition.md"), heading))}
     known = {
-        f"`{field.alias or name}`": WORDS[name]
-        if name in WORDS and field.default is not None
-        else default(field.default)
+        f"`{field.alias or name}`": WORDS.get((heading, name)) or default(field.default)
         for name, field in SECTIONS[heading].model_fields.items()
     }
     assert listed == known
+
+
+def test_the_defaults_in_words_are_those_of_keys_that_exist_and_hold() -> None:
+    assert all(name in SECTIONS[heading].model_fields for heading, name in WORDS)
+    limits = Limits()
+    assert limits.overdue == limits.silent_after / 8
+    for metric in Metric:
+        guard = Guard.model_validate({"metric": metric})
+        assert (guard.name, guard.limit, guard.accept) == (metric.value, *RATES[metric])
+
+
+def definition_page(heading: str) -> str:
+    return section(read(ROOT / "docs/definition.md"), heading)
+
+
+def test_the_metrics_are_listed_with_their_rates() -> None:
+    listed = {cells[0]: (cells[3], cells[4]) for cells in rows(definition_page("### Metrics"))}
+    assert listed == {
+        f"`{metric.value}`": (f"`{limit}`", f"`{accept}`") for metric, (limit, accept) in RATES.items()
+    }
+
+
+def test_the_modes_and_the_actions_are_listed() -> None:
+    assert [cells[0] for cells in rows(definition_page("### Modes"))] == [f"`{rule.value}`" for rule in Rule]
+    types = {cells[0]: cells[1] for cells in rows(definition_page("## Guard"))}
+    assert types["`action`"] == ", ".join(f"`{action.value}`" for action in Action)
+
+
+def test_what_a_promotion_may_require_is_listed() -> None:
+    types = {cells[0]: cells[1] for cells in rows(definition_page("## Promotion"))}
+    assert types["`requires`"] == ", ".join(f"`{word.value}`" for word in Requires)
+    assert types["`on_inconclusive`"] == ", ".join(f"`{word.value}`" for word in OnInconclusive)
+
+
+def rates(guard: Guard) -> str:
+    if guard.mode is Rule.COUNT:
+        assert guard.max_count == 0
+        return "none is allowed"
+    return f"limit `{guard.limit}`, accept `{guard.accept}`"
+
+
+def test_the_standard_guards_are_listed_for_each_type() -> None:
+    listed = rows(definition_page("### Standard guards"))
+    assert listed == [
+        [f"`{usual.name}`", f"`{usual.mode.value}`", rates(usual), rates(pilot)]
+        for usual, pilot in zip(STANDARD_GUARDS, PILOT_GUARDS, strict=True)
+    ]
+    assert {guard.action for guard in (*STANDARD_GUARDS, *PILOT_GUARDS)} == {Action.PAUSE}
+    for word in ("general", "recall"):
+        definition = Definition.model_validate(
+            {"name": "a", "package": "b", "phases": [{"rollout_percent": 100}], "type": word}
+        )
+        assert definition.guards_of(1) == STANDARD_GUARDS
+
+
+def breaches(guard: Guard, failed: int, of: int) -> bool:
+    return evaluate(guard, Counts(started=of, finished=of, failed=failed)).status is Status.BREACH
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/definition.md", "docs/runbook.md"])
+def test_the_card_on_a_page_is_that_of_the_standard_guard(page: str) -> None:
+    guard = standard(Metric.INSTALLATION_SUCCESS)
+    text = " ".join(read(ROOT / page).split())
+    found = re.search(r"(\d+) failures(?: among| pause)? up to (\d+)((?:[^.;:]*?(?:\d+ up to \d+),?)*)", text)
+    assert found, page
+    card = [(int(found[1]), int(found[2]))]
+    card += [(int(failed), int(of)) for failed, of in re.findall(r"(\d+) up to (\d+)", found[3])]
+    for failed, of in card:
+        assert breaches(guard, failed, of), (page, failed, of)
+        assert not breaches(guard, failed, of + 1), (page, failed, of)
+    if "from 9" in text:
+        assert breaches(guard, 9, 449)
+        assert not breaches(guard, 8, 399)
+        assert all(breaches(guard, of // 50 + 1, of) for of in range(400, 5_000))
+    assert not any(breaches(guard, 1, of) for of in range(1, 100))
+
+
+def test_the_numbers_of_the_proof_are_those_of_the_code() -> None:
+    guard = standard(Metric.INSTALLATION_SUCCESS)
+    accept, limit = float(guard.accept), float(guard.limit)
+    text = definition_page("## Promotion")
+    for failed, of in enumerate((198, 290, 382)):
+        assert below_limit(of, failed, accept, limit) >= guard.health_bar
+        assert below_limit(of - 1, failed, accept, limit) < guard.health_bar
+        assert re.search(rf"\b{of}\b", text)
+    for failed, of in enumerate((598, 947, 1258)):
+        assert exact_upper(of, failed) <= accept < exact_upper(of - 1, failed)
+        assert f"{of:,}" in text
+    assert "under 9.5 %" in text
+    assert f"{exact_upper(30, 0) * 100:.3g}" == "9.5"
+    assert "up to 9 failures among these 1,030" in " ".join(definition_page("### The four phases").split())
+    assert below_limit(1_030, 9, accept, limit) >= guard.health_bar > below_limit(1_030, 10, accept, limit)
+
+
+def test_the_numbers_of_the_brake_are_those_of_the_code() -> None:
+    limits = Limits()
+    assert limits.harm_budget is not None
+    text = definition_page("## Limits")
+    for matured, bad, word in ((0, 0, "30 at first"), (30, 0, "220"), (300, 0, "1,977"), (1_000, 3, "2,846")):
+        cap = in_flight_cap(
+            Matured(vehicles=matured, bad=bad), limits.harm_budget, limits.in_flight_floor, limits.in_flight
+        )
+        assert f"{cap:,}" in word
+        assert word in " ".join(text.split())
+    assert limits.overdue == timedelta(hours=3)
+    assert slice_length(limits.overdue) == timedelta(minutes=5)
+    assert slice_length(limits.overdue) * SLICES_JUDGED_TOGETHER == limits.overdue / 3 == timedelta(hours=1)
+    assert expected_harm(1_000, 30) == 1_600
+    demo = yaml.load(read(ROOT / "examples/winter-optimization.yaml"), Loader=_Loader)
+    floor = Limits.model_validate(demo["limits"]).in_flight_floor
+    readme = " ".join(read(ROOT / "README.md").split())
+    assert f"harm about {expected_harm(limits.harm_budget, floor)} vehicles" in readme
+    assert f"it begins with {floor} at once" in readme
+
+
+def test_every_dimension_of_a_cohort_is_named() -> None:
+    for page in (
+        "docs/definition.md",
+        "docs/runbook.md",
+        "docs/glossary.md",
+        "docs/adr/0016-cohorts-and-the-culprit.md",
+    ):
+        text = read(ROOT / page)
+        assert all(f"`{dimension.value}`" in text for dimension in Dimension), page
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -131,6 +275,22 @@ def test_the_rings_table_is_the_preset() -> None:
     for cells, ring in zip(listed, rings, strict=True):
         hours = ring.wait // timedelta(hours=1)
         assert cells[3] == (f"{hours} h" if hours else "none")
+        assert ring.guards is None or ring.guards[:-1] == STANDARD_GUARDS
+        own = ring.guards and f"the standard guards and `{ring.guards[-1].name}`"
+        assert cells[4] == (own or "the campaign's")
+
+
+def test_the_guards_of_the_rings_are_those_the_page_says() -> None:
+    bare = {"name": "a", "package": "b", "rings": {"country": "DE"}}
+    own = [{"metric": "silence"}]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for more, usual in (({}, STANDARD_GUARDS), ({"type": "beta"}, PILOT_GUARDS)):
+        definition = parse(bare | more, now)
+        assert definition.guards_of(1)[:-1] == definition.guards_of(2) == usual
+        extra = definition.guards_of(1)[-1]
+        assert (extra.name, extra.metric, extra.mode) == ("any_failure", Metric.FAILURE, Rule.COUNT)
+    definition = parse(bare | {"guards": own}, now)
+    assert [guard.name for number in range(1, 5) for guard in definition.guards_of(number)] == ["silence"] * 4
 
 
 def test_the_diagrams_are_drawn_from_the_tables() -> None:
@@ -217,6 +377,27 @@ def test_the_runbook_has_a_command_for_every_signal_update_and_query() -> None:
         assert re.search(rf"--type {name}\b", text), name
 
 
+def test_the_findings_are_listed() -> None:
+    text = section(read(ROOT / "docs/architecture.md"), "## Supervision by retry-polling")
+    assert [cells[0] for cells in rows(text)] == [f"`{finding.value}`" for finding in Finding]
+
+
+def test_the_runbook_says_what_to_do_for_every_metric() -> None:
+    text = section(read(ROOT / "docs/runbook.md"), "### Which guard it was")
+    assert {cells[0] for cells in rows(text)} == {f"`{metric.value}`" for metric in Metric}
+
+
+def test_the_runbook_lists_every_notice_and_how_urgent_it_is() -> None:
+    """Titles begin the notices; those of an end are the names of the final states."""
+    code = read(ROOT / "workflows/campaign.py") + read(ROOT / "workflows/steps.py")
+    known = dict.fromkeys((state.value for state in State if state.final), "no")
+    assert 'f"{story.state}: {self.definition.name}"' in code
+    for title, rest in re.findall(r'f"([A-Z][a-z ]+): \{self\.definition\.name\}"(.*(?:\n.*){0,2})', code):
+        known[title] = "yes" if "urgent=True" in rest else "no"
+    listed = rows(section(read(ROOT / "docs/runbook.md"), "## Notices"))
+    assert {SPAN.findall(cells[0])[0]: cells[2] for cells in listed} == known
+
+
 def test_the_runbook_registers_every_search_attribute() -> None:
     text = read(ROOT / "docs/runbook.md")
     assert set(re.findall(r"--name (Campaign\w+) --type", text)) == set(search.REGISTERED)
@@ -229,13 +410,16 @@ def source() -> str:
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(map(read, files)))
 
 
-@pytest.mark.parametrize("heading", ["## What a pause means and what to do", "## Common errors"])
-def test_every_text_the_runbook_quotes_is_said_by_the_code(heading: str) -> None:
+@pytest.mark.parametrize(
+    ("heading", "least"),
+    [("## What a pause means and what to do", 8), ("### Waiting for a person", 4), ("## Common errors", 25)],
+)
+def test_every_text_the_runbook_quotes_is_said_by_the_code(heading: str, least: int) -> None:
     code = source()
     fragments = [
         SPAN.findall(cells[0])[0] for cells in rows(section(read(ROOT / "docs/runbook.md"), heading))
     ]
-    assert len(fragments) > 5
+    assert len(fragments) >= least
     for fragment in fragments:
         assert fragment in code or fragment.removesuffix(" by") in code, fragment
 

@@ -1,0 +1,52 @@
+"""Evidence windows: what is known is kept and acknowledged, and counting begins anew.
+
+Who is under way at that moment goes over into the new window.
+"""
+
+from sqlalchemy import Connection
+
+from campaign.assignment import ATTEMPTS
+from campaign.breach import Breach
+from store.judged import judged
+from store.words import ATTEMPTS_SQL
+
+_BREACH = "SELECT breach FROM campaign WHERE id = %(id)s"
+
+_KEEP = """
+INSERT INTO evidence_window (campaign_id, number, ended_at, sentences)
+SELECT id, "window", clock_timestamp(), %(sentences)s FROM campaign WHERE id = %(id)s
+ON CONFLICT DO NOTHING
+"""
+
+_ACKNOWLEDGE = f"""
+UPDATE tally SET acknowledged = vehicles
+WHERE campaign_id = %(id)s AND state IN ({ATTEMPTS_SQL}) AND acknowledged <> vehicles
+"""
+
+_COUNT = """
+UPDATE campaign SET "window" = "window" + 1, window_began_at = clock_timestamp(), breach = NULL
+WHERE id = %(id)s
+"""
+
+
+def keep(connection: Connection, campaign_id: int) -> None:
+    """Write down what is known in the present window; what was written first stays. The lock must be held."""
+    sentences = known(connection, campaign_id)
+    connection.exec_driver_sql(_KEEP, {"id": campaign_id, "sentences": sentences})
+
+
+def begin(connection: Connection, campaign_id: int) -> None:
+    """Begin a new window. The lock must be held."""
+    connection.exec_driver_sql(_ACKNOWLEDGE, {"id": campaign_id})
+    connection.exec_driver_sql(_COUNT, {"id": campaign_id})
+
+
+def known(connection: Connection, campaign_id: int) -> list[str]:
+    """What stopped the campaign in the present window, if anything did, and a sentence per phase."""
+    stop = connection.exec_driver_sql(_BREACH, {"id": campaign_id}).scalar_one()
+    found = [f"stopped by {Breach.model_validate(stop).sentence}"] if stop else []
+    return found + [
+        f"phase {each.guarded.phase} ({each.guarded.name}): {each.headline.sentence}"
+        for each in judged(connection, campaign_id)
+        if each.evidence.tally.of(ATTEMPTS)
+    ]
