@@ -16,7 +16,7 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test lint format lock clean
+.PHONY: help setup demo dev test guards lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ dev: setup ## Temporal, PostgreSQL, worker and gateway on this machine, until Ct
 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
+
+guards: setup ## what the guards cost and save, by simulation: docs/guards.md anew (minutes)
+	@$(BIN)/python -m benchmarks.guards
 
 lint: setup ## style, types and who may import whom
 	@$(BIN)/ruff check .
