@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from campaign.action import action_id, split
 from campaign.assignment import HARMED, OPEN, TERMINAL, Said, Target, after, meaning
 from store.reports import Channel, Effect, Report
-from tests.store.fleet import Fleet, Gateway, cars, plain
+from tests.store.fleet import Fleet, Gateway, cars, plain, report
 
 VEHICLES = 3
 INSTALLED = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
@@ -49,6 +49,8 @@ STEPS = st.lists(
     st.one_of(
         st.just("admit"),
         st.just("begin"),
+        st.just("start"),
+        st.just("again"),
         st.sampled_from(["shut", "open", "cancel", "silence", "stall", "due"]),
         st.lists(TELLS, min_size=1, max_size=4),
     ),
@@ -85,6 +87,17 @@ class Run:
         elif step == "begin":
             for vehicle, (_, attempt, _) in self.rows().items():
                 await self.gateway.begin(vehicle, action_id(self.campaign, max(attempt, 1)))
+        elif step == "again":
+            await self.step("due")
+            await self.step("admit")
+        elif step == "start":
+            await self.step("admit")
+            await self.step("begin")
+            for vehicle, (state, attempt, _) in self.rows().items():
+                if state is Target.DOWNLOADING:
+                    said = report(vehicle, action_id(self.campaign, attempt), "proceeding")
+                    await self.gateway.record(said)
+                    self.known.append(said)
         elif step == "shut":
             self.seq += 1
             self.fleet.shut(self.campaign, self.seq)

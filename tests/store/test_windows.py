@@ -146,6 +146,15 @@ async def test_a_correction_of_an_acknowledged_failure_hides_no_failure_that_cam
     fleet.assert_tally()
 
 
+def test_never_more_is_acknowledged_than_there_is_whatever_moves_a_state(fleet: Fleet) -> None:
+    ids = fleet.add(cars(10))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.SILENT, ids[:4])
+    resume(fleet, campaign, 3)
+    fleet.put(campaign, Target.SUCCEEDED, ids[:3])
+    assert fleet.rows(ACKNOWLEDGED)[1:] == [("silent", 1, 1), ("succeeded", 3, 0)]
+
+
 async def test_a_correction_of_a_failure_of_this_window_leaves_what_is_acknowledged(
     fleet: Fleet, gateway: Gateway
 ) -> None:

@@ -44,7 +44,7 @@ def withdraw(fleet: Fleet, what: str = "Pkg", now: datetime = NOW) -> Withdrawn:
 
 def reinstate(fleet: Fleet, what: str = "Pkg") -> list[str]:
     with fleet.engine.begin() as connection:
-        return withdrawals.reinstate(connection, what)
+        return withdrawals.reinstate(connection, what, "ann", "found harmless", datetime.now(UTC))
 
 
 def texts(fleet: Fleet, campaign: int) -> list[str]:
@@ -105,16 +105,17 @@ async def test_nobody_is_admitted_nor_begins_and_who_downloads_is_asked_to_cance
     assert await gateway.begin(downloads, action)
     fleet.put(campaign, Target.INSTALLING, [installs])
     withdraw(fleet)
-    assert not await gateway.begin(offered, action)
-    assert await gateway.say(offered, action, "proceeding") is Effect.OVER
-    assert await gateway.admit(offered, waits) == {}
-    assert fleet.rows("SELECT vehicle_id FROM assignment WHERE cancel_wanted") == [(downloads,)]
     states = fleet.states(campaign)
     assert [states[each] for each in (offered, downloads, installs)] == [
         "pending",
         "downloading",
         "installing",
     ]
+    assert not await gateway.begin(offered, action)
+    assert await gateway.say(offered, action, "proceeding") is Effect.OVER
+    assert await gateway.admit(offered, waits) == {}
+    assert fleet.rows("SELECT vehicle_id FROM assignment WHERE cancel_wanted") == [(downloads,)]
+    assert fleet.state(offered, campaign) == "pending"
     assert await gateway.record(report(downloads, action, "closed", channel="cancel")) == [Effect.RECORDED]
     assert fleet.state(downloads, campaign) == "cancelled"
     fleet.assert_tally()

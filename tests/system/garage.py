@@ -14,11 +14,13 @@ from typing import Any
 
 import psycopg
 import yaml
+from rich.console import Console
 
 from campaign.definition import parse
 from campaign.journal import Line
 from commands.client import Campaigns, Launched, NoAnswer
 from commands.local import System
+from commands.view import view
 from runtime.embedded_temporal import temporal_program
 from runtime.settings import Settings
 from simulator import Fleet, Script, as_built
@@ -220,6 +222,14 @@ def under_way(status: Status) -> int:
 def by_state(status: Status) -> dict[str, int]:
     """How many vehicles of all phases are in each state."""
     return dict(sum((Counter(phase.by_state) for phase in status.phases), Counter()))
+
+
+def screen(status: Status) -> str:
+    """What a terminal shows of it."""
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(view(status))
+    return captured.get()
 
 
 def stage(*stages: str) -> Callable[[Status], bool]:

@@ -1,5 +1,7 @@
 """What happens to a fleet, and what becomes of its campaign: each with its transcript."""
 
+import json
+
 import pytest
 
 from commands.client import Campaigns
@@ -11,8 +13,10 @@ from tests.system.garage import (
     by_state,
     definition,
     launch,
+    screen,
     settled,
     stage,
+    starter,
     until,
 )
 from tests.system.transcript import told
@@ -69,7 +73,7 @@ async def test_a_bad_hardware_revision_is_named_and_left_out_in_one_step(
     document = definition(vehicles, name="Bad revision", limits={"in_flight_floor": 60})
     launched = await launch(campaigns, document)
     async with garage.drive(good.part(0, 150), flaw) as fleet:
-        await fleet.until(lambda: fleet.totals[Phase.SUCCEEDED] == 150)
+        await fleet.until(lambda: fleet.totals[Phase.SUCCEEDED] == 150, timeout_seconds=90)
         async with garage.drive(bad.part(0, 8), flaw):
             paused = await settled(campaigns, launched.workflow_id)
     assert paused.breach is not None
@@ -90,20 +94,25 @@ async def test_a_bad_hardware_revision_is_named_and_left_out_in_one_step(
 
 
 async def test_vehicles_that_go_silent_pause_the_campaign_and_the_brake_bounds_their_number(
-    campaigns: Campaigns, garage: Garage
+    campaigns: Campaigns, garage: Garage, environment: dict[str, str]
 ) -> None:
     vehicles = garage.build(40, block=30)
-    limits = {"in_flight_floor": 10, "harm_budget": 5, "overdue_after": "PT2S", "silent_after": "PT8S"}
+    floor = 10
+    limits = {"in_flight_floor": floor, "harm_budget": 5, "overdue_after": "PT2S", "silent_after": "PT8S"}
     async with garage.drive(vehicles, script(Kind.BRICK, 1)):
         launched = await launch(campaigns, definition(vehicles, name="Bricks", limits=limits))
         paused = await until(campaigns, launched.workflow_id, stage("Paused"))
         assert paused.breach is not None
         assert paused.breach.verdict.guard == "silence"
         lost = await settled(campaigns, launched.workflow_id)
-        assert by_state(lost) == {"silent": 10, "pending": 30}
+        assert by_state(lost) == {"silent": floor, "pending": 30}
+        symptoms = json.loads(await starter(environment, "failures", launched.workflow_id, "--json"))
+        assert [(each["kind"], each["message"], each["vehicles"]) for each in symptoms] == [
+            ("silent", "began to install and went quiet", floor)
+        ]
         await campaigns.command(launched.workflow_id, "abort", "ann", "they do not answer")
         ended = await told("bricks", campaigns, garage, launched.workflow_id)
-    assert by_state(ended) == {"silent": 10, "expired": 30}
+    assert by_state(ended) == {"silent": floor, "expired": 30}
 
 
 async def test_downloads_that_fail_pause_the_campaign_and_harm_nobody(
@@ -132,7 +141,7 @@ async def test_failures_that_come_only_in_the_wait_pause_the_campaign_and_nothin
 ) -> None:
     vehicles = garage.build(40, block=31)
     # Nobody waits for those who are switched off in the middle: the phase is over at its deadline.
-    first = {"name": "first", "rollout_percent": 50, "deadline": "PT4S", "wait_time": "PT2M"}
+    first = {"name": "first", "rollout_percent": 50, "deadline": "PT5S", "wait_time": "PT2M"}
     launched = await launch(campaigns, definition(vehicles, first, ALL, name="Late failures"), approve=False)
     async with garage.drive(vehicles.part(0, 20)):
         async with garage.drive(vehicles.part(20), pace=0.1) as slow:
@@ -162,6 +171,7 @@ async def test_low_batteries_are_no_failures_and_are_asked_again(
             lambda s: s.phases[0].by_state == {"deferred": 8, "succeeded": 32},
         )
         assert (waiting.stage, waiting.phases[0].failed, waiting.phases[0].waiting) == ("Active", 0, 8)
+        assert "not counted: 8 deferred" in screen(waiting)
         garage.end_back_offs(waiting.campaign_id)
         done = await told("low-batteries", campaigns, garage, launched.workflow_id)
     assert (done.stage, done.breaches, by_state(done)) == ("Completed", 0, {"succeeded": 40})

@@ -7,6 +7,7 @@ before you keep it.
 import os
 import re
 from collections.abc import Iterable, Iterator
+from difflib import unified_diff
 from pathlib import Path
 
 from campaign.journal import Line
@@ -47,7 +48,9 @@ async def told(name: str, campaigns: Campaigns, garage: Garage, workflow_id: str
     golden = FOLDER / f"{name}.txt"
     if RECORD:
         golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    expected = golden.read_text(encoding="utf-8") if golden.exists() else ""
+    difference = unified_diff(expected.splitlines(), text.splitlines(), golden.name, "told", lineterm="")
+    assert text == expected, "\n".join(difference)
     return status
 
 

@@ -61,7 +61,7 @@ async def test_promote_ends_the_wait_for_proof_and_its_reason_is_noted(stage: St
     status = await campaign.status()
     assert (status.state, status.phase) == ("Active/Baking", 2)
     assert "promote by ann: ten cars are all there are" in campaign.world.texts()
-    assert PROOF not in campaign.world.texts()
+    assert not any(text.startswith("phase 1 has ended") for text in campaign.world.texts())
 
 
 async def test_promote_ends_the_wait_of_one_phase_only(stage: Stage) -> None:
@@ -125,20 +125,20 @@ async def test_the_last_phase_is_completed_by_a_later_proof(stage: Stage) -> Non
     assert (await campaign.status()).state == "Completed"
 
 
-async def test_a_wait_of_a_month_is_told_once_and_costs_few_events(skipping: Stage) -> None:
+async def test_a_wait_of_two_weeks_is_told_once_and_costs_few_events(skipping: Stage) -> None:
     world = World({1: 10, 2: 10}, tick=timedelta(hours=12), promotion=UNPROVEN)
     campaign = await skipping.start(definition(2), world=world)
     await campaign.signal("approve")
     await world.until_awaiting_proof()
-    await campaign.skip(timedelta(days=30))
+    await campaign.skip(timedelta(days=14))
     assert (await campaign.status()).why == WHY
     assert told(campaign) == [WAITING]
     assert [line.event for line in world.journal].count("waiting") == 1
     proving = [order for order in world.orders("supervise") if order.mode is Mode.PROVING]
     # One look at the beginning; then a health check at each tick.
-    assert 50 <= len({order.checkpoint_at for order in proving}) <= 65
+    assert 20 <= len({order.checkpoint_at for order in proving}) <= 35
     # Each check is a handful of events, and each skip of the test's server one.
-    assert len(await campaign.events()) < 700
+    assert len(await campaign.events()) < 350
     await campaign.signal("promote")
     await world.until_awaiting_proof(2)
 

@@ -31,7 +31,13 @@ async def test_the_status_of_a_bake_holds_verdicts_promotion_cap_and_cohorts_lef
 async def test_the_status_of_a_pause_holds_who_fails_and_who_was_exposed(stage: Stage) -> None:
     under_way = Exposed(offered=3, downloading=2, installing=1, harmed=2)
     campaign = await stage.in_state(State.ROLLING_OUT, World({1: 10}, under_way=under_way))
-    await campaign.world.happens(campaign.world.fail, 1, failed=2, of=10, culprit=EVO)
+
+    def stop() -> None:
+        campaign.world.fail(1, failed=2, of=10, culprit=EVO)
+        # Some report between the moment of the stop and the one in which the workflow hears of it.
+        campaign.world.under_way = Exposed(installing=1, harmed=2)
+
+    await campaign.world.happens(stop)
     await campaign.world.until_watched(Mode.HOLDING)
     status = await campaign.status()
     assert status.breach is not None

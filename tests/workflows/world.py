@@ -31,6 +31,7 @@ from campaign.assignment import Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.cohorts import Culprit
 from campaign.definition import Definition
+from campaign.glimpse import Glimpse
 from campaign.guards import PLAIN_GUARD
 from campaign.journal import Line
 from campaign.lifecycle import State
@@ -311,7 +312,7 @@ class World:
                     await self._news.wait()
             raise ApplicationError(
                 "watching",
-                seen,
+                Glimpse.of(seen, watch.phase),
                 type="Watching",
                 category=ApplicationErrorCategory.BENIGN,
                 next_retry_delay=self.tick,
