@@ -38,6 +38,11 @@ class Cohort:
     def __str__(self) -> str:
         return f"{self.dimension}={self.value}"
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """Its place among others: the more telling dimension first."""
+        return list(Dimension).index(self.dimension), self.value
+
     @classmethod
     def read(cls, text: Any) -> Self:
         """The cohort in ``dimension=value``.
@@ -125,7 +130,7 @@ def culprit(guard: Guard, ring: Counts, cohorts: Mapping[Cohort, Counts]) -> Cul
         luck = _luck(guard, ring, counts, len(cohorts))
         if luck is None:
             continue
-        rank = (luck, list(Dimension).index(cohort.dimension), cohort.value)
+        rank = (luck, *cohort.place)
         if best is None or rank < best:
             best = rank
             found = Culprit(

@@ -94,8 +94,10 @@ class Configurations:
             number: Facts.model_construct(model=model, country=country, ecus=ecus)
             for number, model, country, ecus in rows
         }
-        self._telling = telling(facts.values())
-        self._cohorts = {number: each.cohorts & self._telling for number, each in facts.items()}
+        known = telling(facts.values())
+        # The same order in every process: of several cohorts in breach the first one is told.
+        self._telling = sorted(known, key=lambda cohort: cohort.place)
+        self._cohorts = {number: each.cohorts & known for number, each in facts.items()}
 
     def by_cohort(self, counts: Mapping[int, Tally]) -> dict[Cohort, Tally]:
         """The tally of every telling cohort, from that of every configuration."""

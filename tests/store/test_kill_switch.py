@@ -6,7 +6,7 @@ import pytest
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from store import reports
+from store import admission, reports
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, cars, closing, connected, plain, waiting_for_a_lock
 
@@ -53,6 +53,24 @@ async def test_no_other_session_is_admitted_after_the_commit_of_the_breaching_re
         assert not fleet.gate_open(campaign)
         assert await poll == {}
         assert await other.admit(*ids[1:]) == {}
+
+
+async def test_a_breach_waits_for_an_admission_under_way_and_what_was_offered_may_not_begin(
+    fleet: Fleet,
+) -> None:
+    bad, offered = fleet.add(cars(2))
+    campaign = fleet.launch(guards=plain())
+    fleet.put(campaign, Target.INSTALLING, [bad])
+    async with connected(fleet.url) as one, connected(fleet.url) as other:
+        async with other.connection.transaction():
+            admitted = await admission.admit(other.connection, [offered])
+            told = asyncio.create_task(one.record(*closing(campaign, [bad], "failure")))
+            await waiting_for_a_lock(fleet)
+            assert fleet.gate_open(campaign)
+        await told
+        assert not fleet.gate_open(campaign)
+        assert fleet.state(offered, campaign) == "offered"
+        assert not await other.begin(offered, admitted[offered])
 
 
 async def test_a_group_that_is_rolled_back_closes_nothing(fleet: Fleet, gateway: Gateway) -> None:
@@ -176,6 +194,7 @@ async def test_two_reports_at_once_that_are_harmless_alone_close_the_gate_togeth
     ids = fleet.add(cars(50, country="DE") + cars(1, 50, country="FR"))
     campaign = fleet.launch(guards=plain())
     fleet.put(campaign, Target.INSTALLING)
+    fleet.install(campaign, ids[50:], 1)  # another slice of time
     async with connected(fleet.url) as one, connected(fleet.url) as other:
         await one.record(*closing(campaign, ids[:49], "success"))
         async with one.connection.transaction():

@@ -96,7 +96,8 @@ async def test_a_campaign_under_way_is_ticked_and_stopped_by_the_rule_it_was_sta
     async with connected(old.url) as gateway:
         await gateway.record(*closing(campaign, installing[:1], "failure"))  # 1 of 49
     assert not old.gate_open(campaign)
-    assert old.value("SELECT slice IS NOT NULL FROM assignment WHERE state = 'failed'")
+    in_window = "SELECT slice >= window_began_at FROM assignment, campaign WHERE assignment.state = 'failed'"
+    assert old.rows(in_window) == [(True,)]
     old.assert_tally()
 
 

@@ -77,6 +77,7 @@ class Run:
             "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false, slice = NULL"
         )
         self.fleet.run("UPDATE tally SET acknowledged = 0")
+        self.fleet.run("UPDATE ecu SET sw_version = built_version")  # or nobody would be admitted again
 
     def rows(self) -> dict[int, tuple[Target, int, bool]]:
         return {row[0]: (Target(row[1]), row[2], row[3]) for row in self.fleet.rows(_ROWS)}

@@ -12,10 +12,14 @@ from campaign.action import action_id
 from campaign.assignment import Target
 from store import polls
 from store.campaigns import select_targets
-from tests.store.fleet import NO_BRAKE, Fleet, Gateway, cars, closing, connected, define, until, vin
+from tests.store.fleet import NO_BRAKE, Fleet, Gateway, cars, connected, define, until, vin
 
 GATEWAYS = 6
 SELECTED = 50_000
+BREACHES = 8
+VEHICLES = 800
+
+OFFERS = "SELECT count(*) FROM offer_committed"
 
 #: At the commit of every admission: was the gate open still?
 WATCH_COMMITS = (
@@ -90,9 +94,16 @@ class Traffic:
                     await gateway.say(vehicle, action, "rejected" if turn % 3 == 1 else "proceeding")
             self.rounds += 1
 
-    async def stop(self) -> None:
+    async def __aenter__(self) -> "Traffic":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
         self.running = False
         await asyncio.gather(*self._tasks)
+
+
+def resume(fleet: Fleet, campaign: int, seq: int) -> None:
+    fleet.open(campaign, seq, new_window=True)
 
 
 @pytest.fixture
@@ -108,35 +119,38 @@ def watched(fleet: Fleet) -> Iterator[Fleet]:
 async def test_no_admission_commits_after_a_breach_and_the_breach_waits_for_no_selection(
     watched: Fleet,
 ) -> None:
-    """The breach is recorded while another campaign has selected 50,000 vehicles and not committed."""
+    """Again and again, while another campaign has selected 50,000 vehicles and not committed."""
     fleet = watched
-    ids = fleet.add(cars(400))
+    ids = fleet.add(cars(VEHICLES))
     campaign = fleet.launch(limits=NO_BRAKE)
-    bad = ids[:5]
+    bad, action = ids[:BREACHES], action_id(campaign, 1)
     fleet.put(campaign, Target.INSTALLING, bad)
     for statement in MANY:
         fleet.run(statement)
     watching = Fleet.looking(fleet.url)
     async with AsyncExitStack() as stack:
         gateways = [await stack.enter_async_context(connected(fleet.url)) for _ in range(GATEWAYS + 1)]
-        traffic = Traffic(gateways[1:], [vin(number) for number in range(5, 400)])
+        vins = [vin(number) for number in range(BREACHES, VEHICLES)]
+        traffic = await stack.enter_async_context(Traffic(gateways[1:], vins))
         with Selecting(watching, "Everybody") as selecting:
-            await until(lambda: traffic.admitted >= 30)
             await until(selecting.done.is_set)
-            await gateways[0].record(*closing(campaign, bad[:2], "failure"))
-            assert fleet.gate_open(campaign)
-            async with asyncio.timeout(10):
-                await gateways[0].record(*closing(campaign, bad[2:], "failure"))
-            assert not fleet.gate_open(campaign)
-            offers = fleet.value("SELECT count(*) FROM offer_committed")
-            enough = traffic.rounds + 3 * GATEWAYS  # what was under way has ended, and more was asked
-            await until(lambda: traffic.rounds >= enough)
-            await traffic.stop()
+            for number, vehicle in enumerate(bad, start=1):
+                busy = traffic.admitted + 10
+                await until(lambda busy=busy: traffic.admitted >= busy)  # type: ignore[misc]
+                async with asyncio.timeout(10):
+                    await gateways[0].say(vehicle, action, "closed", "failure", "critical: no brakes")
+                assert not fleet.gate_open(campaign)
+                offers = fleet.value(OFFERS)
+                enough = traffic.rounds + 3 * GATEWAYS  # what was under way has ended, and more was asked
+                await until(lambda enough=enough: traffic.rounds >= enough)  # type: ignore[misc]
+                assert fleet.value(OFFERS) == offers
+                await asyncio.to_thread(fleet.shut, campaign, 2 * number)
+                await asyncio.to_thread(resume, fleet, campaign, 2 * number + 1)
             assert not selecting.committed
         assert selecting.committed
     watching.close()
     assert fleet.value("SELECT count(*) FROM offer_committed WHERE NOT gate_open") == 0
-    assert fleet.value("SELECT count(*) FROM offer_committed") == offers >= 30
+    assert fleet.value(OFFERS) >= 10 * BREACHES
     fleet.assert_tally()
 
 

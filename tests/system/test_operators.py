@@ -118,7 +118,7 @@ async def test_a_withdrawn_package_stops_everywhere_and_nobody_starts_until_it_i
         for status in (refused, await campaigns.status(second)):
             assert garage.states(status.campaign_id) == {"succeeded": 10, "pending": 10}
         await fleet.until(lambda: fleet.totals == {Phase.SUCCEEDED: 10, Phase.POLLING: 20})
-        await starter(environment, "package", "reinstate", brakes)
+        await starter(environment, "package", "reinstate", brakes, "--by", "ann")
         for name in (first, second):
             await campaigns.command(name, "resume", "ann", "it was the test bench")
         done = await told("withdrawn", campaigns, garage, first)

@@ -78,4 +78,4 @@ def _end(status: Status) -> Iterator[str]:
     if status.excluded:
         yield f"left out: {', '.join(status.excluded)}"
     for window in status.windows:
-        yield f"known in an earlier window: {masked('; '.join(window.sentences))}"
+        yield from (f"evidence window {window.number}: {masked(known)}" for known in window.sentences)
