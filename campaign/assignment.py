@@ -153,9 +153,10 @@ def meaning(said: Said, *, fetched: bool) -> Happening:
         return Happening.SUCCEED if proven else Happening.DEFER
     if said.execution == "rejected":
         return Happening.DEFER
-    if said.execution in ("download", "downloaded"):
+    if said.execution in ("download", "downloaded", "scheduled"):
+        # Who has been told to install at night waits, and has not begun.
         return Happening.PROGRESS
-    if said.execution in ("proceeding", "scheduled", "resumed"):
+    if said.execution in ("proceeding", "resumed"):
         return Happening.INSTALL if fetched else Happening.PROGRESS
     return Happening.NOTE
 

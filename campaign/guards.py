@@ -5,7 +5,7 @@ A definition that names no guards gets the standard ones of its type. One that n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
@@ -141,12 +141,20 @@ def with_limits(guards: Sequence[Guard], limits: Mapping[str, Decimal]) -> tuple
     Raises:
         Refused: there is no such guard, or the limit does not fit it.
     """
-    names = [guard.name for guard in guards]
-    for name in limits:
+    refuse_unknown(limits, [guard.name for guard in guards])
+    return tuple(_with_limit(guard, limits.get(guard.name)) for guard in guards)
+
+
+def refuse_unknown(asked: Iterable[str], names: Collection[str]) -> None:
+    """Refuse a name that no guard has.
+
+    Raises:
+        Refused: there is one.
+    """
+    for name in asked:
         if name not in names:
             cure = f"no guard of this name; {closest(name, names)}"
             raise Refused([Problem("guards", repr(name), cure)], "command")
-    return tuple(_with_limit(guard, limits.get(guard.name)) for guard in guards)
 
 
 def _with_limit(guard: Guard, limit: Decimal | None) -> Guard:

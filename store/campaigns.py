@@ -232,7 +232,7 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
             col(CampaignRow.finished_at),
         )
         .where(col(CampaignRow.id) == campaign_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one()
     if row.selected_at is not None or row.finished_at is not None:
         return _sizes(connection, campaign_id)

@@ -31,11 +31,15 @@ SLICE_SQL = (
 
 _BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
-#: Slices whose vehicles have all had their time are counted once, as they are at that moment.
+#: Slices whose vehicles have all had their time are counted once, as they are at that moment. Who still
+#: installs and says so is not quiet.
 MATURE_SQL = f"""
 INSERT INTO matured (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT s.campaign_id, s.phase, s.began, sum(s.vehicles),
-       coalesce(sum(s.vehicles) FILTER (WHERE s.state = 'installing'), 0),
+SELECT s.campaign_id, s.phase, s.began, sum(s.vehicles), (
+           SELECT count(*) FROM assignment AS a
+           WHERE a.campaign_id = s.campaign_id AND a.phase = s.phase AND a.slice = s.began
+             AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
+             AND a.heard_at < clock_timestamp() - p.overdue_after),
        coalesce(sum(s.vehicles) FILTER (WHERE s.state IN ({HARMED_SQL})), 0)
 FROM slice AS s JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
 WHERE s.campaign_id = %(id)s AND s.state IN {_BEGUN}
@@ -43,7 +47,7 @@ WHERE s.campaign_id = %(id)s AND s.state IN {_BEGUN}
   AND NOT EXISTS (
       SELECT FROM matured AS m
       WHERE m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began)
-GROUP BY s.campaign_id, s.phase, s.began HAVING sum(s.vehicles) > 0
+GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after HAVING sum(s.vehicles) > 0
 ON CONFLICT DO NOTHING
 """
 
@@ -80,6 +84,7 @@ FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id JOIN phase AS p ON p.campaign_id = c.id AND p.number = a.phase
 WHERE a.campaign_id = %(id)s AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
   AND a.slice >= c.window_began_at AND a.slice < clock_timestamp() - p.overdue_after - {SLICE_SQL}
+  AND a.heard_at < clock_timestamp() - p.overdue_after
 GROUP BY a.phase, a.configuration_id
 """
 

@@ -33,7 +33,19 @@ _CONFIGURATIONS = "SELECT model, country, ecus FROM configuration WHERE campaign
 
 _NEW = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND NOT f.excluded AND {match}"
 
-_OPEN = "SELECT gate_open FROM campaign WHERE id = %(id)s"
+_STOPPED = "SELECT breach IS NOT NULL FROM campaign WHERE id = %(id)s"
+
+#: Nor are they counted by time; the evidence of all others stays.
+_LEAVE_SLICES = """
+UPDATE assignment AS a SET slice = NULL
+FROM configuration AS f JOIN campaign AS c ON c.id = f.campaign_id
+WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND c.id = %(id)s
+  AND a.slice >= c.window_began_at
+"""
+_RECOUNT = """
+DELETE FROM matured AS m USING campaign AS c
+WHERE c.id = %(id)s AND m.campaign_id = c.id AND m.began >= c.window_began_at
+"""
 
 _MARK = "UPDATE configuration AS f SET excluded = true WHERE f.campaign_id = %(id)s AND {match}"
 
@@ -94,12 +106,13 @@ def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
         known = {str(each) for row in found for each in Facts.model_validate(row._mapping).cohorts}
         cure = f"no vehicle of this campaign is in it; {closest(str(cohort), known)}"
         raise Refused([Problem("cohort", repr(str(cohort)), cure)], "command")
-    if connection.exec_driver_sql(_NEW.format(match=match), key).scalar_one():
-        # The old window is told as it was. While delivery goes on, a new one leaves behind those who began.
+    is_new = connection.exec_driver_sql(_NEW.format(match=match), key).scalar_one()
+    if is_new and connection.exec_driver_sql(_STOPPED, key).scalar_one():
+        # The stop is told as it was, with those who caused it.
         windows.keep(connection, campaign_id)
-        if connection.exec_driver_sql(_OPEN, key).scalar_one():
-            windows.begin(connection, campaign_id)
     connection.exec_driver_sql(_MARK.format(match=match), key)
+    for statement in (_LEAVE_SLICES, _RECOUNT):
+        connection.exec_driver_sql(statement, key)
     connection.exec_driver_sql(_NOTE, key)
     connection.exec_driver_sql(_TAKE_BACK, key)
     connection.exec_driver_sql(_ASK_TO_CANCEL, key)

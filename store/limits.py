@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from campaign.guards import Guard, with_limits
+from campaign.guards import Guard, refuse_unknown, with_limits
 from campaign.phase import Limits
 from campaign.problems import Refused, explain
 from store.words import LOCK_SQL
@@ -35,16 +35,20 @@ def change(
         guards: new limits by the name of the guard.
 
     Raises:
-        Refused: a phase has no such guard, or the limit does not fit it; nothing was changed.
+        Refused: no phase from here on has such a guard, or the limit does not fit it; nothing was changed.
     """
     connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
     key = {"id": campaign_id, "from_phase": from_phase}
-    for row in connection.exec_driver_sql(_PHASES, key).fetchall():
+    rows = connection.exec_driver_sql(_PHASES, key).fetchall()
+    refuse_unknown(guards, [each["name"] for row in rows for each in row.guards])
+    for row in rows:
         try:
             new = Limits.model_validate(row.limits | dict(limits))
         except ValidationError as error:
             raise Refused(explain(error, Limits), "command") from error
-        watched = with_limits([Guard.model_validate(each) for each in row.guards], guards)
+        here = {each["name"] for each in row.guards}
+        mine = {name: limit for name, limit in guards.items() if name in here}
+        watched = with_limits([Guard.model_validate(each) for each in row.guards], mine)
         values = {
             "limits": Jsonb(new.model_dump(mode="json")),
             "guards": Jsonb([guard.model_dump(mode="json") for guard in watched]),

@@ -23,8 +23,13 @@ UPDATE tally SET acknowledged = vehicles
 WHERE campaign_id = %(id)s AND state IN ({ATTEMPTS_SQL}) AND acknowledged <> vehicles
 """
 
+#: What the cap rested on is acknowledged with the rest: the brake begins at its floor, before the next tick.
 _COUNT = """
-UPDATE campaign SET "window" = "window" + 1, window_began_at = clock_timestamp(), breach = NULL
+UPDATE campaign AS c
+SET "window" = "window" + 1, window_began_at = clock_timestamp(), breach = NULL,
+    in_flight = least(c.in_flight, (
+        SELECT max((p.limits ->> 'in_flight_floor')::int) FROM phase AS p
+        WHERE p.campaign_id = c.id AND p.limits ->> 'harm_budget' IS NOT NULL))
 WHERE id = %(id)s
 """
 

@@ -16,7 +16,7 @@ WHERE p.name = %(what)s OR m #>> '{artifact,sha256}' = %(what)s
 """
 
 _CAMPAIGNS = """
-SELECT id, name, finished_at FROM campaign AS c
+SELECT id, name, selected_at, finished_at FROM campaign AS c
 WHERE EXISTS (
     SELECT FROM jsonb_array_elements(c.package -> 'modules') AS m
     WHERE m #>> '{artifact,sha256}' = ANY(%(hashes)s))
@@ -68,9 +68,10 @@ def withdraw(connection: Connection, what: str, by: str, reason: str, now: datet
     connection.exec_driver_sql(_WITHDRAW, {"hashes": hashes, "by": by, "reason": reason})
     rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": hashes}).fetchall()
     running = [row for row in rows if row.finished_at is None]
-    ids = [row.id for row in running]
+    # One that selects holds its lock for long and has never opened: no gate opens any more (store/gate.py).
+    ids = [row.id for row in running if row.selected_at is not None]
     reached = {"ids": ids, "all": [row.id for row in rows]}
-    connection.exec_driver_sql(LOCK_SQL, (reached["all"],))
+    connection.exec_driver_sql(LOCK_SQL, (ids,))
     for statement in (_SHUT, _TAKE_BACK, _ASK_TO_CANCEL):
         connection.exec_driver_sql(statement, reached)
     text = f"{what} was withdrawn everywhere by {by}" + (f": {reason}" if reason else "")

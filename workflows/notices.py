@@ -18,6 +18,8 @@ def paused(story: Story, workflow_id: str) -> str:
         lines.append(f"under way at the stop: {story.breach.exposed.sentence}")
     if story.exposure is not None:
         lines.append(stopped(story.exposure))
+    if story.seen is not None and story.seen.withdrawn:
+        lines.append("first let the package be delivered again: starter.py package reinstate NAME")
     return "\n".join([*lines, *answers(story, workflow_id)])
 
 

@@ -145,7 +145,7 @@ MEANINGS: list[tuple[Said, Happening, Happening]] = [
     (said("rejected"), Happening.DEFER, Happening.DEFER),
     (said("rejected", "success"), Happening.DEFER, Happening.DEFER),
     (said("download"), Happening.PROGRESS, Happening.PROGRESS),
-    (said("scheduled"), Happening.PROGRESS, Happening.INSTALL),
+    (said("scheduled"), Happening.PROGRESS, Happening.PROGRESS),
     (said("resumed"), Happening.PROGRESS, Happening.INSTALL),
     (said("canceled"), Happening.NOTE, Happening.NOTE),
     (said("canceled", "success"), Happening.NOTE, Happening.NOTE),
