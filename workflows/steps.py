@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.notification import Notification
     from activities.supervision import Supervision
     from campaign.pace import checkpoint_after
-    from campaign.supervision import Finding, Mode, Watch
+    from campaign.supervision import Finding, Mode, Observation, Watch
     from workflows import options
     from workflows.console import Console
     from workflows.story import Story
@@ -68,8 +68,7 @@ class Steps(Console):
             found = await _result(handle)
             if found is None:
                 return None
-            self._story.seen = found.seen
-            self._show()
+            self._see(found.seen)
             if self._moves != moves:
                 # An order came in the same moment and has moved the state: it goes first.
                 if found.finding is Finding.BREACH and found.seen.breach is not None:
@@ -83,6 +82,14 @@ class Steps(Console):
             if at_once:
                 return None
         return None
+
+    def _see(self, seen: Observation) -> None:
+        """Take in what a supervision saw."""
+        before, self._story.seen = self._story.seen, seen
+        if before is not None and before.window != seen.window:
+            # An exclusion has begun a window: what people were told of belongs to the one before.
+            self._story.warned = ()
+        self._show()
 
     def _warn(self, found: Supervised) -> None:
         """Tell people of guards that stop nothing, once in an evidence window."""

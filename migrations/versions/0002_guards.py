@@ -79,6 +79,12 @@ def upgrade() -> None:
     )
     op.add_column("campaign", sa.Column("window_began_at", sa.DateTime(timezone=True), nullable=True))
     op.execute("UPDATE campaign SET window_began_at = clock_timestamp() WHERE selected_at IS NOT NULL")
+    # A stop that waits for a person must stay readable.
+    op.execute("""
+        UPDATE campaign SET breach = jsonb_set(breach, '{verdict}', breach -> 'verdict' || jsonb_build_object(
+            'started', breach #> '{verdict,attempts}', 'finished', breach #> '{verdict,attempts}',
+            'failed', breach #> '{verdict,failures}'))
+        WHERE breach #> '{verdict,attempts}' IS NOT NULL""")
     op.add_column(
         "campaign",
         sa.Column("excluded", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),

@@ -6,6 +6,7 @@ import pytest
 
 from campaign.action import action_id
 from campaign.assignment import Target
+from campaign.verdict import Status
 from store import reports
 from tests.store.fleet import Fleet, Gateway, cars, closing, connected, report, waiting_for_a_lock
 
@@ -80,6 +81,8 @@ async def test_failures_are_counted_by_their_class(
     assert not fleet.gate_open(campaign)
     assert fleet.value("SELECT breach #>> '{verdict,guard}' FROM campaign") == guard
     assert list(fleet.states(campaign).values()).count(state) == takes
+    breached = [each.guard for each in fleet.tick(campaign).verdicts if each.status is Status.BREACH]
+    assert breached == [guard]
 
 
 async def test_a_download_that_fails_is_no_failure_of_an_installation(fleet: Fleet, gateway: Gateway) -> None:

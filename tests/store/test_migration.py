@@ -116,7 +116,6 @@ async def test_what_a_window_knew_stays_acknowledged_and_new_failures_stop_it(ol
     assert not old.gate_open(campaign)
 
 
-@pytest.mark.xfail(reason="migration 0002 leaves the breach of the first version as it was", strict=True)
 def test_a_campaign_that_was_stopped_before_is_watched_and_can_be_resumed(old: Old) -> None:
     campaign = old.campaign({"succeeded": 2, "failed": 2, "pending": 10})
     verdict = {

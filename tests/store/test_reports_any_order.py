@@ -175,7 +175,7 @@ class Run:
         assert self.rows() == settled
 
     def assert_acknowledged(self) -> None:
-        """What was known when the window began and holds still; a correction takes itself out, and no other."""
+        """What was known when the window began and holds still; a correction takes out itself alone."""
         rows = self.rows()
         still = [state.value for each, state in self.acknowledged.items() if rows[each][0] is state]
         kept = self.fleet.rows("SELECT state, acknowledged FROM tally WHERE acknowledged > 0")

@@ -37,6 +37,7 @@ async def test_a_culprit_that_is_found_after_the_stop_is_noted_told_and_can_be_l
     assert status.breach.culprit == EVO
     assert status.next[0] == "exclude hw_id=EVO15: leave these out and go on"
     assert (status.state, status.breaches) == ("Paused", 1)
+    assert status.why.endswith(f"(20 % > 2 %); {EVO.sentence}")
     assert "Update `exclude`" in await campaign.details()
 
 

@@ -122,10 +122,9 @@ async def test_the_failure_limit_is_that_of_the_guard_that_proves_the_success_of
 
 async def test_a_limit_that_is_refused_is_the_answer_and_is_not_journaled_as_changed(stage: Stage) -> None:
     campaign = await stage.in_state(State.ROLLING_OUT)
-    campaign.world.refuse_change = "command refused: guards = 'silenze': no guard of this name"
-    assert await campaign.denial("set_limits", {"guards": {"silenze": "0.05"}}) == (
-        campaign.world.refuse_change
-    )
+    why = "guards = 'silenze': no guard of this name"
+    campaign.world.refuse_change = f"command refused: {why}"
+    assert await campaign.denial("set_limits", {"guards": {"silenze": "0.05"}}) == why
     assert campaign.world.count("change_limits") == 1
     await campaign.signal("abort")
     await campaign.result()

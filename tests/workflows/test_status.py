@@ -1,10 +1,12 @@
 """The query `status` answers with all that is known, and with nothing that was known of another phase."""
 
+import pytest
+
 from campaign.breach import Exposed
 from campaign.cohorts import Culprit
 from campaign.lifecycle import State
 from campaign.supervision import Mode
-from tests.workflows.campaigns import Stage
+from tests.workflows.campaigns import STANDING, Stage
 from tests.workflows.world import PROVEN, World
 
 EVO = Culprit(cohort="hw_id=EVO15", failed=2, finished=3, of_failed=2, of_finished=10)
@@ -54,6 +56,13 @@ async def test_the_exposure_of_a_pause_by_a_person_is_that_of_the_shut_gate(stag
     campaign = await stage.in_state(State.PAUSED, World({1: 10}, under_way=under_way))
     assert (await campaign.status()).exposure == under_way
     assert f"At the stop: {under_way.sentence}." in await campaign.details()
+
+
+@pytest.mark.parametrize("where", [*STANDING, "awaiting proof"], ids=str)
+async def test_the_status_says_whether_a_person_is_asked(stage: Stage, where: State | str) -> None:
+    campaign = await (stage.in_state(where) if isinstance(where, State) else stage.waiting())
+    asked = where in (State.DRAFT, State.PAUSED, "awaiting proof")
+    assert (await campaign.status()).asks is asked
 
 
 async def test_a_resume_forgets_the_breach_and_the_exposure_but_not_the_count(stage: Stage) -> None:

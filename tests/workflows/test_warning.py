@@ -84,6 +84,24 @@ async def test_a_warning_is_told_again_in_the_window_that_a_resume_begins(stage:
     assert await campaign.stage() == "Active/RollingOut"
 
 
+async def test_a_warning_is_told_again_in_the_window_that_an_exclusion_begins(skipping: Stage) -> None:
+    world = World({1: 10}, tick=timedelta(hours=6), healthy=False)
+    world.warn("not_ok")
+    campaign = await skipping.start(definition(), world=world)
+    await campaign.signal("approve")
+    await world.until(lambda: len(told(campaign)) == 1)
+    await campaign.update("exclude", "model=T")
+    assert world.window == 2
+    world.warn("not_ok")
+    # The watch that was under way is told of the new window at its next health check.
+    await campaign.skip(timedelta(days=1))
+    await world.until(lambda: len(told(campaign)) == 2)
+    await campaign.skip(timedelta(days=1))
+    await campaign.update("exclude", "model=T")
+    await campaign.skip(timedelta(days=1))
+    assert (world.window, told(campaign)) == (2, [body(NOT_OK)] * 2)
+
+
 async def test_a_warning_while_paused_is_told_and_the_pause_stays(stage: Stage) -> None:
     campaign = await stage.in_state(State.PAUSED)
     world = campaign.world

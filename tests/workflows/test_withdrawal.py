@@ -59,14 +59,24 @@ async def test_a_resume_goes_on_once_the_withdrawal_is_taken_back(stage: Stage) 
     assert await campaign.stage() == "Active/RollingOut"
 
 
+async def test_a_breach_of_a_package_that_is_withdrawn_too_is_told_as_the_withdrawal(stage: Stage) -> None:
+    campaign = await stage.in_state(State.ROLLING_OUT)
+    world = campaign.world
+    world.fail(1, failed=1, of=10)
+    await world.happens(world.withdraw, "carol: boot loop")
+    await world.until_watched(Mode.HOLDING)
+    status = await campaign.status()
+    assert (status.state, status.why, status.breaches) == ("Paused", WHY, 0)
+
+
 async def test_a_withdrawal_while_paused_by_a_person_changes_nothing(stage: Stage) -> None:
     campaign = await stage.in_state(State.PAUSED)
     world = campaign.world
     await world.happens(world.withdraw, "carol: boot loop")
-    # A breach is seen at once, and by the same supervision: the withdrawal has ended none.
-    await world.happens(world.fail, 1, failed=1, of=10)
+    # A warning is heard of by the same supervision: the withdrawal has ended none.
+    await world.happens(world.warn, "not_ok")
     await world.until(lambda: bool(world.notices))
     status = await campaign.status()
-    assert status.why.startswith("paused by operator; since then phase 1 (ring 1)")
-    assert [order.mode for order in world.orders("supervise")].count(Mode.HOLDING) == 2
+    assert (status.state, status.why) == ("Paused", "paused by operator")
+    assert [notice.title for notice in world.notices] == ["Warning: Winter"]
     assert world.count("shut_gate") == 1

@@ -289,7 +289,10 @@ class World:
     async def exclude_cohort(self, order: Exclusion) -> Excluded:
         async with self._attempt("exclude_cohort", order):
             self._refuse_change()
-            self.excluded.append(order.cohort)
+            if order.cohort not in self.excluded:
+                self.excluded.append(order.cohort)
+                if self.gate_open:
+                    self._begin_window()
             return Excluded(vehicles=self.left_out)
 
     @activity.defn
@@ -371,7 +374,7 @@ class World:
             raise ApplicationError(self.refuse_change, type="Refused", non_retryable=True)
 
     def _begin_window(self) -> None:
-        """What has failed so far is known to whoever resumed."""
+        """What has failed so far is known to whoever resumed or left somebody out."""
         sentence = self.breach.sentence if self.breach else "nobody had failed"
         self.windows.append(Window(number=self.window, ended_at=datetime.now(UTC), sentences=(sentence,)))
         self.window, self.breach, self.warnings = self.window + 1, None, ()
