@@ -4,6 +4,7 @@ An attempt that found nothing raises a benign retryable error that carries what 
 UI and ``starter.py watch`` show live counts while history does not grow and no worker slot is held.
 """
 
+import time
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -22,6 +23,9 @@ WATCHING = "Watching"
 
 _LONGEST = timedelta(seconds=8)
 
+#: Between the end of a tick and the next, however long it took.
+_LEAST_PAUSE = timedelta(milliseconds=100)
+
 
 class Supervision:
     """Ticks. ``lease`` is renewed at each, ``interval`` lies between two of them."""
@@ -34,6 +38,7 @@ class Supervision:
     @activity.defn
     def supervise(self, watch: Watch) -> Supervised:
         """Tick until there is something for the workflow to decide."""
+        began = time.monotonic()
         with transaction(self._engine, _LONGEST) as connection:
             seen = tick(connection, watch, self._lease)
         finding = find(watch, seen)
@@ -44,8 +49,13 @@ class Supervision:
             Glimpse.of(seen, watch.phase),
             type=WATCHING,
             category=ApplicationErrorCategory.BENIGN,
-            next_retry_delay=self._interval,
+            # From tick to tick: what this one has cost is not waited for again.
+            next_retry_delay=_pause(self._interval, timedelta(seconds=time.monotonic() - began)),
         )
+
+
+def _pause(interval: timedelta, spent: timedelta) -> timedelta:
+    return max(interval - spent, min(_LEAST_PAUSE, interval))
 
 
 def _line(watch: Watch, seen: Observation) -> str:

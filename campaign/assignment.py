@@ -22,6 +22,7 @@ class Target(StrEnum):
     DOWNLOADING = "downloading"
     INSTALLING = "installing"
     DEFERRED = "deferred"
+    STALLED = "stalled"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
@@ -34,12 +35,15 @@ class Target(StrEnum):
     EXCLUDED = "excluded"
 
 
-#: Waiting for its offer; holds no slot.
-OPEN = frozenset({Target.PENDING, Target.DEFERRED})
+#: Waiting for its offer; holds no slot. A stalled one began a download and went quiet: a vehicle that sleeps,
+#: a network that hangs, or one that installed without a word and did not come back.
+OPEN = frozenset({Target.PENDING, Target.DEFERRED, Target.STALLED})
 #: Holds a slot of the in-flight cap.
 IN_FLIGHT = frozenset({Target.OFFERED, Target.DOWNLOADING, Target.INSTALLING})
 #: Began: stopped only by the cancel handshake.
 STARTED = frozenset({Target.DOWNLOADING, Target.INSTALLING})
+#: May begin.
+WAITING = OPEN | {Target.OFFERED}
 #: Began to install and did not end well; the vehicle may be harmed.
 HARMED = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT, Target.CRITICAL})
 #: All that did not end well; a download that failed harms no vehicle.
@@ -105,7 +109,7 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
         (Target.OFFERED, Happening.FETCH): Target.DOWNLOADING,
         (Target.OFFERED, Happening.PROGRESS): Target.DOWNLOADING,
         (Target.DOWNLOADING, Happening.INSTALL): Target.INSTALLING,
-        (Target.DOWNLOADING, Happening.STALL): Target.PENDING,
+        (Target.DOWNLOADING, Happening.STALL): Target.STALLED,
         (Target.INSTALLING, Happening.FALL_SILENT): Target.SILENT,
     }
     return ways

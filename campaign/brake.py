@@ -12,7 +12,8 @@ from campaign.model import Message
 
 
 class Matured(Message):
-    """Vehicles that had time to report, and those of them that failed or have not reported.
+    """Vehicles that had time to report, and those of them that failed or have not reported: who began to
+    install and has no outcome, and whose download went quiet.
 
     A failure that came earlier counts in both at once.
     """
@@ -31,9 +32,11 @@ def in_flight_cap(matured: Matured, budget: int | None, floor: int, ceiling: int
     """
     if budget is None:
         return ceiling
-    if matured.vehicles == 0:
+    bad = min(matured.bad, matured.vehicles)
+    if matured.vehicles == bad:
+        # Only a vehicle that turned out well allows more: a budget above the floor would do so by itself.
         return min(floor, ceiling)
-    rate = wilson_upper(matured.vehicles, min(matured.bad, matured.vehicles))
+    rate = wilson_upper(matured.vehicles, bad)
     return min(ceiling, max(floor, int(budget / rate)))
 
 
@@ -41,7 +44,7 @@ def expected_harm(budget: int, floor: int) -> int:
     """About how many vehicles are harmed at the most, in expectation, before an update stops that fails in
     3 % or more of them. Measured by simulation (docs/guards.md); a rate that sits on the limit is bounded by
     the limit only."""
-    return max(-(-budget * 8 // 5), floor + 2)
+    return max(-(-budget * 7 // 4), floor + 2)
 
 
 def shortest_time(vehicles: int, budget: int, latency: timedelta, rate: float = 0.003) -> timedelta:

@@ -1,10 +1,11 @@
 """Who among the vehicles of a phase it is that fails: cohorts, and the one that stands out.
 
+A cohort tells vehicles apart when some are in it and some are not. How many do is frozen with the selection.
 Looking at many cohorts finds something by luck; each must therefore clear a bar that grows with their number.
 A culprit must besides be the whole story: without it the others must look healthy.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -60,33 +61,6 @@ class Cohort:
         return cls(dimension=Dimension(dimension.strip()), value=value.strip())
 
 
-class Facts(Message):
-    """What is known of vehicles with the same configuration, as it was when they were selected."""
-
-    model: str
-    country: str | None = None
-    ecus: dict[str, dict[str, str]]
-
-    @property
-    def cohorts(self) -> frozenset[Cohort]:
-        """The cohorts that vehicles of this configuration belong to."""
-        found = {Cohort(dimension=Dimension.MODEL, value=self.model)}
-        if self.country:
-            found.add(Cohort(dimension=Dimension.COUNTRY, value=self.country))
-        for name, ecu in self.ecus.items():
-            found.add(Cohort(dimension=Dimension.HARDWARE, value=ecu["hw_id"]))
-            found.add(Cohort(dimension=Dimension.PREVIOUS_VERSION, value=f"{name} {ecu['sw_version']}"))
-        return frozenset(found)
-
-
-def telling(configurations: Iterable[Facts]) -> frozenset[Cohort]:
-    """The cohorts that tell vehicles apart: those that some configuration is in and some other is not."""
-    sets = [facts.cohorts for facts in configurations]
-    if not sets:
-        return frozenset()
-    return frozenset().union(*sets) - frozenset.intersection(*sets)
-
-
 def cohort_bar(guard: Guard, cohorts: int) -> float:
     """The evidence that one of so many cohorts must show: half as much risk again, shared by all of them."""
     return 2.0 * guard.bar * max(cohorts, 1)
@@ -116,18 +90,21 @@ class Culprit(Message):
         )
 
 
-def culprit(guard: Guard, ring: Counts, cohorts: Mapping[Cohort, Counts]) -> Culprit | None:
+def culprit(
+    guard: Guard, ring: Counts, cohorts: Mapping[Cohort, Counts], looked_at: int = 0
+) -> Culprit | None:
     """The cohort that explains the failures of a phase; None where none does.
 
     Args:
         guard: the guard that is breached or looked at.
         ring: the counts of the whole phase.
-        cohorts: the counts of each telling cohort.
+        cohorts: the counts of each cohort with failures.
+        looked_at: how many cohorts there are in all, if more.
     """
     best: tuple[float, int, str] | None = None
     found: Culprit | None = None
     for cohort, counts in cohorts.items():
-        luck = _luck(guard, ring, counts, len(cohorts))
+        luck = _luck(guard, ring, counts, max(looked_at, len(cohorts)))
         if luck is None:
             continue
         rank = (luck, *cohort.place)

@@ -36,15 +36,18 @@ class Evidence:
 
     ``size`` is the phase's, which is ``complete`` when nobody is under way any more; ``tally`` leaves out
     excluded cohorts; ``stretches`` are slices judged together, in the order in which their vehicles began;
-    ``quiet`` are those under way whose time is up, by cohort and in all.
+    ``cohorts`` are those with a bad vehicle, of ``telling`` ones in all; ``quiet`` are those under way whose
+    time is up, by cohort and in all. ``ever`` is the tally of all windows.
     """
 
     size: int = 0
     complete: bool = False
     tally: Tally = field(default_factory=Tally)
+    ever: Tally = field(default_factory=Tally)
     overdue: Overdue = field(default_factory=Overdue)
     stretches: tuple[Tally, ...] = ()
     cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
+    telling: int = 0
     quiet: Mapping[Cohort, int] = field(default_factory=dict)
     quiet_total: int = 0
 
@@ -71,10 +74,9 @@ def judge(guards: Sequence[Guard], evidence: Evidence) -> tuple[Verdict, ...]:
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
     verdicts = []
     if guard.metric in _BY_COHORT:
-        bar = cohort_bar(guard, len(evidence.cohorts))
+        bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():
             counts = count(guard.metric, tally, Overdue())
-            # Most cohorts of a healthy fleet are done here.
             if counts.failed:
                 verdicts.append(evaluate(guard, counts, str(cohort), bar))
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
@@ -112,7 +114,7 @@ def warnings(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> tuple[Verd
 def suspect(guard: Guard, evidence: Evidence) -> Culprit | None:
     """The cohort that explains what a guard counts."""
     counts = {cohort: _cohort_counts(guard, evidence, cohort) for cohort in evidence.cohorts}
-    return culprit(guard, _whole(guard, evidence), counts)
+    return culprit(guard, _whole(guard, evidence), counts, evidence.telling)
 
 
 def _cohort_counts(guard: Guard, evidence: Evidence, cohort: Cohort) -> Counts:

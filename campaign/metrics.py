@@ -1,7 +1,8 @@
 """What a metric counts: vehicles that began, those with an outcome, and the bad among them.
 
 Vehicles that deferred, declined, were cancelled or excluded, that it does not apply to or that were never
-seen are in no count. A vehicle under way counts as begun, so that fast failures do not outrun slow successes.
+seen are in no count. A vehicle under way counts as begun, so that fast failures do not outrun slow successes;
+so does one whose download stalled, for nothing is known of it.
 """
 
 from collections.abc import Iterable
@@ -12,19 +13,21 @@ from campaign.guards import Metric
 from campaign.model import Message
 from campaign.verdict import Counts
 
+#: Began, and how that ends is not known.
+_UNDER_WAY = STARTED | {Target.STALLED}
 #: Began to install, and how that ended is known.
 _INSTALLED = HARMED | {Target.SUCCEEDED}
 #: Has all of the download.
 _DOWNLOADED = _INSTALLED | {Target.INSTALLING}
 
+#: A download that came to nothing. One that stalled may be tried again, and is counted until then.
+_NOT_DOWNLOADED = frozenset({Target.DOWNLOAD_FAILED, Target.STALLED})
+
 #: Per metric: bad, and with an outcome. All the others that began are those under way.
 _STATES = {
     Metric.INSTALLATION_SUCCESS: (HARMED, _INSTALLED),
     Metric.FAILURE: (FAILURES, ATTEMPTS),
-    Metric.DOWNLOAD_FAILURE: (
-        frozenset({Target.DOWNLOAD_FAILED}),
-        _DOWNLOADED | {Target.DOWNLOAD_FAILED},
-    ),
+    Metric.DOWNLOAD_FAILURE: (_NOT_DOWNLOADED, _DOWNLOADED | _NOT_DOWNLOADED),
     Metric.ROLLBACK: (frozenset({Target.ROLLED_BACK}), _INSTALLED),
     Metric.CRITICAL: (frozenset({Target.CRITICAL}), _INSTALLED),
 }
@@ -66,7 +69,7 @@ def count(
             started=overdue.vehicles, finished=overdue.vehicles, failed=bad, group=group, complete=complete
         )
     failed, finished = (tally.of(states) for states in _STATES[metric])
-    under_way = tally.of(STARTED - _STATES[metric][1])
+    under_way = tally.of(_UNDER_WAY - _STATES[metric][1])
     return Counts(
         started=finished + under_way, finished=finished, failed=failed, group=group, complete=complete
     )

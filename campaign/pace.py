@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from campaign.assignment import IN_FLIGHT, OPEN, Tally
+from campaign.assignment import IN_FLIGHT, OPEN, STARTED, Tally
 from campaign.phase import Limits
 
 #: The history shows regular health checks; the pause between them grows with the age of the phase, so that
@@ -28,9 +28,12 @@ def allowance(size: int, limits: Limits, base: int, elapsed: timedelta) -> int:
 
 
 def processed(tally: Tally, quorum_percent: Decimal) -> bool:
-    """Whether a phase is done: nobody in flight, and the quorum has an end state."""
+    """Whether a phase is done: nobody has begun and is under way, and the quorum has an end state.
+
+    A vehicle that holds an offer and does not begin keeps nobody waiting; its offer stands in the next phase.
+    """
     over = tally.size - tally.of(OPEN) - tally.of(IN_FLIGHT)
-    return tally.of(IN_FLIGHT) == 0 and over * 100 >= tally.size * quorum_percent
+    return tally.of(STARTED) == 0 and over * 100 >= tally.size * quorum_percent
 
 
 def checkpoint_after(age: timedelta) -> timedelta:

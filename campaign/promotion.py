@@ -1,12 +1,15 @@
 """Whether a phase that was processed and watched may be followed by the next.
 
-Rules, in order: a breach or a degraded guard holds; nobody heard from holds; what the definition requires
-must be proven; where all phases so far breach or degrade together, that holds too; where they are too few to
-prove anything, the definition says who decides. The last phase exposes nobody to come, so it needs no proof,
-only the absence of harm.
+Rules, in order: a breach or a degraded guard holds; nobody ever heard from holds; what the definition
+requires must be proven; where all phases so far breach or degrade together, that holds too; where they are
+too few to prove anything, the definition says who decides. The last phase exposes nobody to come, so it needs
+no proof, only the absence of harm. What a resume has acknowledged trips nothing again, but it is known: with
+it health is proven, or is not. Where a cohort was left out, the others were chosen after looking, and must
+prove their health the more.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
@@ -50,6 +53,20 @@ class Decision(Message):
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The counts of the proving guard: of this phase in all windows, and of this phase and all before it, the
+    same software on the same vehicles, in the present window and in all of them.
+
+    ``chosen_from`` is the number of cohorts, where one was left out.
+    """
+
+    here: Counts
+    window: Counts
+    ever: Counts
+    chosen_from: int = 1
+
+
 def proving_guard(guards: Sequence[Guard]) -> Guard:
     """The guard whose rate stands for the success of the update: the first one on it, else the first."""
     rates = (Metric.INSTALLATION_SUCCESS, Metric.FAILURE)
@@ -57,31 +74,33 @@ def proving_guard(guards: Sequence[Guard]) -> Guard:
 
 
 def decide(
-    promotion: Promotion, verdicts: Sequence[Verdict], guard: Guard, pooled: Counts, *, last: bool
+    promotion: Promotion, verdicts: Sequence[Verdict], guard: Guard, known: Known, *, last: bool
 ) -> Decision:
     """Decide on the end of a phase.
 
     Args:
         verdicts: what the guards that pause say of the phase.
         guard: the proving guard.
-        pooled: its counts over this phase and all before it: the same software on the same vehicles.
+        known: its counts.
         last: whether no phase follows.
     """
     for status in _BAD:
         for verdict in verdicts:
             if verdict.status is status:
                 return Decision(advance=False, sentence=verdict.sentence)
-    unheard = [each for each in verdicts if each.guard == guard.name and each.status is Status.NO_DATA]
-    if pooled.finished == 0 or unheard:
-        return Decision(advance=False, sentence="no vehicle has an outcome in this evidence window")
+    if known.here.finished == 0:
+        return Decision(advance=False, sentence="no vehicle of this phase has an outcome")
     if last:
         return Decision(advance=True, sentence="the last phase is over and no guard objects")
     if promotion.requires is Requires.NONE:
         return Decision(advance=True, sentence="no guard objects, and no proof is required")
-    together = evaluate(guard, _complete(guard, pooled))
+    guard = guard.model_copy(update={"health_bar": guard.health_bar * max(known.chosen_from, 1)})
+    together = evaluate(guard, _complete(guard, known.window))
     if together.status in _BAD:
         return Decision(advance=False, sentence=together.sentence)
     proven, sentence = _proof(promotion.requires, guard, together)
+    if not proven and known.ever != known.window:
+        proven, sentence = _proof(promotion.requires, guard, evaluate(guard, _complete(guard, known.ever)))
     if proven:
         return Decision(advance=True, sentence=sentence)
     if promotion.on_inconclusive is OnInconclusive.APPROVE:

@@ -32,6 +32,18 @@ class PhaseView(Message):
     released_at: datetime | None = None
 
 
+class Caution(Message):
+    """A breached guard that only tells people."""
+
+    phase: int
+    verdict: Verdict
+
+    @property
+    def key(self) -> str:
+        """What people are told once in an evidence window."""
+        return f"{self.phase}/{self.verdict.guard}"
+
+
 class Window(Message):
     """An evidence window that has ended: its number, when it ended, and what was known of each phase."""
 
@@ -55,7 +67,7 @@ class Observation(Message):
     windows: tuple[Window, ...] = ()
     phases: tuple[PhaseView, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
-    warnings: tuple[Verdict, ...] = ()
+    warnings: tuple[Caution, ...] = ()
     promotion: Decision | None = None
     breach: Breach | None = None
     culprit: Culprit | None = None
@@ -89,7 +101,10 @@ class Finding(StrEnum):
 
 
 class Watch(Message):
-    """What a supervision watches, for whom, and since when; ``seq`` is the fencing number of its gate."""
+    """What a supervision watches, for whom, and since when; ``seq`` is the fencing number of its gate.
+
+    ``culprits`` and ``warned`` are the cohorts and the cautions that people have been told of.
+    """
 
     campaign_id: int
     seq: int
@@ -99,7 +114,7 @@ class Watch(Message):
     quorum_percent: Decimal
     deadline: timedelta
     breach_known: bool = False
-    culprit: str = ""
+    culprits: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
     promotion: Promotion = Promotion()
 
@@ -112,9 +127,9 @@ def find(watch: Watch, seen: Observation) -> Finding | None:
         return Finding.WITHDRAWN
     if seen.breach is not None and not watch.breach_known and not seen.withdrawn:
         return Finding.BREACH
-    if seen.culprit is not None and watch.breach_known and seen.culprit.cohort != watch.culprit:
+    if seen.culprit is not None and watch.breach_known and seen.culprit.cohort not in watch.culprits:
         return Finding.CULPRIT
-    if any(verdict.guard not in watch.warned for verdict in seen.warnings):
+    if any(caution.key not in watch.warned for caution in seen.warnings):
         return Finding.WARNING
     if not seen.gate_open and watch.mode is not Mode.HOLDING:
         return Finding.GATE_SHUT

@@ -16,7 +16,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from campaign.evidence import against_target, below_limit, exact_upper, trip_count
-from campaign.guards import Guard, Rule
+from campaign.guards import Guard, Metric, Rule
 from campaign.model import Message
 
 
@@ -113,7 +113,7 @@ def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
         rate = _beside(Fraction(counts.failed, base), guard) if base else "no share"
         whole = f" of a group of {base}" if guard.mode is Rule.GROUP_SHARE else ""
         against = f"{rate}{whole} {over} {_limit(guard)}"
-    text = f"{counts.failed} of {counts.finished} failed ({against})"
+    text = f"{counts.failed} of {counts.finished} {_VERBS[guard.metric]} ({against})"
     if not counts.finished:
         status, text = Status.NO_DATA, _NO_DATA
     elif counts.finished < sample:
@@ -125,6 +125,17 @@ def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
 
 
 _NO_DATA = "no vehicle has an outcome yet"
+
+#: What the bad vehicles of a metric have done.
+_VERBS = {
+    Metric.INSTALLATION_SUCCESS: "failed",
+    Metric.FAILURE: "failed",
+    Metric.DOWNLOAD_FAILURE: "failed to download",
+    Metric.ROLLBACK: "rolled back",
+    Metric.SILENCE: "went quiet",
+    Metric.NOT_OK: "failed or went quiet",
+    Metric.CRITICAL: "came to harm",
+}
 
 
 def _by_evidence(guard: Guard, counts: Counts, slice: str, bar: float) -> Verdict:
@@ -143,14 +154,14 @@ def _weigh(
 ) -> tuple[Status, str]:
     if not counts.finished:
         return Status.NO_DATA, _NO_DATA
-    failed = f"{counts.failed} of {counts.finished} failed"
+    failed = f"{counts.failed} of {counts.finished} {_VERBS[guard.metric]}"
     rate, limit = _beside(Fraction(counts.failed, counts.finished), guard), _limit(guard)
     target = percent(Fraction(guard.accept))
     if evidence >= bar:
-        odds = f"{_odds(evidence)} that the {target} a healthy fleet may show is exceeded"
+        odds = f"{_odds(evidence)} against a healthy fleet's {target}"
         if counts.failed >= _over(guard, counts.finished):
             return Status.BREACH, f"{failed} ({rate} > {limit}); {odds}, {_odds(bar)} is enough"
-        return Status.DEGRADED, f"{failed} ({rate}); {odds}, though not the {limit} limit"
+        return Status.DEGRADED, f"{failed} ({rate}); {odds}, though not over the {limit} limit"
     if health >= guard.health_bar:
         return Status.HEALTHY, f"{failed}; a rate under {limit} is proven {_odds(health)}"
     if counts.complete:
@@ -159,7 +170,7 @@ def _weigh(
         return Status.INCONCLUSIVE, f"{failed}; {counts.started} vehicles only show a rate under {upper}"
     pending = counts.started - counts.finished
     busy = f", {pending} under way" if pending else ""
-    return Status.CONTINUE, f"{failed}{busy}; pauses at {pause_at} failures"
+    return Status.CONTINUE, f"{failed}{busy}; pauses at {pause_at}"
 
 
 def _over(guard: Guard, base: int) -> int:

@@ -31,6 +31,7 @@ _END_STALE = f"""
 UPDATE assignment AS a SET state = CASE
         WHEN a.state = 'installing' THEN 'silent'
         WHEN c.finished_at IS NOT NULL THEN 'expired'
+        WHEN a.state = 'downloading' THEN 'stalled'
         ELSE 'pending' END,
     finished_at = CASE WHEN a.state = 'installing' OR c.finished_at IS NOT NULL THEN clock_timestamp() END
 FROM campaign AS c
@@ -46,7 +47,8 @@ WHERE c.id = a.campaign_id AND p.number = a.phase AND a.vehicle_id = ANY(%s) AND
   AND {DELIVERING_SQL} AND p.allowance > 0 AND {OUTDATED_SQL}
 """
 
-#: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt.
+#: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt. When an
+#: earlier attempt fetched an artifact stays known: its outcome may still be told.
 _ADMIT = f"""
 WITH best AS (
     SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.campaign_id, a.phase
@@ -83,7 +85,7 @@ WITH best AS (
 )
 UPDATE assignment AS a
 SET state = 'offered', attempt = a.attempt + (a.attempt = 0 OR a.heard_at IS NOT NULL)::int,
-    offered_at = clock_timestamp(), heard_at = NULL, fetched_at = NULL, slice = NULL, not_before = NULL,
+    offered_at = clock_timestamp(), heard_at = NULL, slice = NULL, not_before = NULL,
     cancel_wanted = false
 FROM lucky JOIN slots USING (campaign_id)
 WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free
@@ -100,7 +102,7 @@ WHERE c.id = a.campaign_id AND a.vehicle_id = %s AND a.campaign_id = %s AND a.at
 _FETCHED = f"""
 SELECT FROM assignment
 WHERE vehicle_id = %s AND campaign_id = %s AND attempt = %s
-  AND fetched_at IS NOT NULL AND state IN ({IN_FLIGHT_SQL})
+  AND fetched_at >= offered_at AND state IN ({IN_FLIGHT_SQL})
 """
 
 

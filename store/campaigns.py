@@ -24,6 +24,7 @@ from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.package import Package
 from campaign.problems import Problem, Refused, closest
+from store.evidence import FREEZE_COHORTS_SQL
 from store.selection import count_targets, fleet_versions, targets
 from store.tables import (
     ArtifactRow,
@@ -57,7 +58,6 @@ def register(
         Refused: the package, an ECU or a name does not fit, or a phase would be empty.
     """
     package = resolve_package(connection, definition)
-    refuse_withdrawn(connection, package.name, [module.artifact.sha256 for module in package.modules])
     known = connection.execute(
         select(col(CampaignRow.id), col(CampaignRow.first_run_id), col(CampaignRow.state)).where(
             col(CampaignRow.name) == definition.name
@@ -118,11 +118,12 @@ def _refuse_missing_artifacts(connection: Connection, package: Package) -> None:
 
 
 def check_against_fleet(connection: Connection, definition: Definition, package: Package) -> dict[int, int]:
-    """The targets of each phase by number, if ECUs are known and no phase is empty.
+    """The targets of each phase by number, if the package stands, ECUs are known and no phase is empty.
 
     Raises:
         Refused: with every field that finds nothing in the fleet.
     """
+    refuse_withdrawn(connection, package.name, [module.artifact.sha256 for module in package.modules])
     if not connection.scalar(select(exists(select(col(VehicleRow.id))))):
         raise Refused(
             [Problem("fleet", "", "no vehicle is known; import as-built records with `fleet import`")]
@@ -251,6 +252,7 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
             raise Refused([Problem(f"phases.{number - 1}", str(phase.name), cure)])
         here = and_(col(PhaseRow.campaign_id) == campaign_id, col(PhaseRow.number) == number)
         connection.execute(update(PhaseRow).where(here).values(size=sizes[number]))
+    connection.exec_driver_sql(FREEZE_COHORTS_SQL, {"id": campaign_id})
     connection.execute(
         update(CampaignRow).where(col(CampaignRow.id) == campaign_id).values(selected_at=func.now())
     )

@@ -7,21 +7,60 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, IN_FLIGHT, Tally, Target
-from campaign.cohorts import Cohort, Facts, telling
-from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE, Evidence
-from campaign.metrics import Overdue, total
-from store.words import HARMED_SQL, IN_FLIGHT_SQL, sql_list
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
+from campaign.cohorts import Cohort
+from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE
+from campaign.metrics import Overdue
+from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
-#: Vehicles by phase, configuration and state, of campaigns.
+#: What a guard counts one way or the other.
+_COUNTED_SQL = sql_list(ATTEMPTS | IN_FLIGHT | {Target.STALLED})
+
+#: Vehicles of a campaign by phase and state: in this window, and in all.
 COUNTED_SQL = f"""
-SELECT t.campaign_id, t.phase, t.configuration_id, t.state, t.vehicles - t.acknowledged
-FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
-WHERE t.campaign_id = ANY(%s) AND NOT f.excluded AND t.vehicles > t.acknowledged
-  AND t.state IN ({sql_list(ATTEMPTS | IN_FLIGHT)})
+SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int, sum(t.vehicles)::int
+FROM tally AS t
+WHERE t.campaign_id = %(id)s AND t.vehicles > 0 AND t.state IN ({_COUNTED_SQL}) AND NOT EXISTS (
+    SELECT FROM configuration AS f
+    WHERE f.campaign_id = %(id)s AND f.excluded AND f.id = t.configuration_id)
+GROUP BY t.phase, t.state
 """
 
-CONFIGURATIONS_SQL = "SELECT id, model, country, ecus FROM configuration WHERE campaign_id = ANY(%s)"
+#: The cohorts that tell the vehicles of a campaign apart: what all have in common tells nothing.
+FREEZE_COHORTS_SQL = """
+UPDATE campaign AS c SET cohorts = ARRAY(
+    SELECT k.cohort FROM configuration AS f, unnest(f.cohorts) AS k (cohort) WHERE f.campaign_id = %(id)s
+    GROUP BY k.cohort HAVING count(*) < (SELECT count(*) FROM configuration WHERE campaign_id = %(id)s))
+WHERE c.id = %(id)s
+"""
+
+#: How many these are.
+TELLING_SQL = "SELECT cardinality(cohorts) FROM campaign WHERE id = %(id)s"
+
+_TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = %(id)s)"
+
+#: The cohorts of some configurations.
+COHORTS_OF_SQL = f"""
+SELECT DISTINCT k.cohort FROM configuration AS f, unnest(f.cohorts) AS k (cohort)
+WHERE f.id = ANY(%(configurations)s) AND NOT f.excluded AND {_TELLS}
+"""
+
+#: The cohorts with a bad vehicle.
+BAD_COHORTS_SQL = f"""
+SELECT DISTINCT k.cohort
+FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.cohorts) AS k (cohort)
+WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
+  AND t.state IN ({sql_list(FAILURES | {Target.STALLED})}) AND {_TELLS}
+"""
+
+#: Vehicles of a campaign by phase, cohort and state, for some cohorts.
+BY_COHORT_SQL = f"""
+SELECT t.phase, k.cohort, t.state, sum(t.vehicles - t.acknowledged)::int
+FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.cohorts) AS k (cohort)
+WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
+  AND t.state IN ({_COUNTED_SQL}) AND f.cohorts && %(cohorts)s::text[] AND k.cohort = ANY(%(cohorts)s::text[])
+GROUP BY t.phase, k.cohort, t.state
+"""
 
 #: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
 SLICE_SQL = (
@@ -67,71 +106,83 @@ JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
 WHERE s.vehicles > 0 AND s.state IN {_BEGUN} GROUP BY 1, 2, 3 ORDER BY 1, 2
 """
 
-#: For the brake: who had time to report or has failed, and who of them failed or is still quiet.
+#: For the brake: who had time to report or has failed, and who of them failed or is still quiet. A download
+#: that went quiet for as long may be an installation that nobody told of.
 MATURED_SQL = f"""
-SELECT coalesce(sum(s.vehicles) FILTER (WHERE m.began IS NOT NULL OR s.state IN ({HARMED_SQL})), 0)::int,
-       coalesce(sum(s.vehicles) FILTER (
-           WHERE s.state IN ({HARMED_SQL}) OR m.began IS NOT NULL AND s.state = 'installing'), 0)::int
-FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
-LEFT JOIN matured AS m ON m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began
-WHERE s.state IN {_BEGUN}
+SELECT known.vehicles + quiet.vehicles, known.bad + quiet.vehicles FROM (
+    SELECT coalesce(sum(s.vehicles) FILTER (
+               WHERE m.began IS NOT NULL OR s.state IN ({HARMED_SQL})), 0)::int AS vehicles,
+           coalesce(sum(s.vehicles) FILTER (
+               WHERE s.state IN ({HARMED_SQL})
+                  OR m.began IS NOT NULL AND s.state = 'installing'), 0)::int AS bad
+    FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
+    LEFT JOIN matured AS m ON m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began
+    WHERE s.state IN {_BEGUN}
+) AS known, (
+    SELECT (SELECT count(*) FROM assignment AS a
+            JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
+            WHERE a.campaign_id = %(id)s AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'downloading'
+              AND NOT {EXCLUDED_SQL} AND a.heard_at < clock_timestamp() - p.overdue_after)
+         + (SELECT coalesce(sum(t.vehicles - t.acknowledged), 0)::int FROM tally AS t
+            JOIN configuration AS f ON f.id = t.configuration_id
+            WHERE t.campaign_id = %(id)s AND t.state = 'stalled' AND NOT f.excluded) AS vehicles
+) AS quiet
 """
 
-#: Who is overdue now, by phase and configuration.
+#: Who is overdue now, by phase and cohort; all of a phase where the cohort is missing.
 QUIET_SQL = f"""
-SELECT a.phase, a.configuration_id, count(*)::int
+SELECT a.phase, k.cohort, count(DISTINCT a.vehicle_id)::int
 FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id JOIN phase AS p ON p.campaign_id = c.id AND p.number = a.phase
+JOIN configuration AS f ON f.id = a.configuration_id, unnest(f.cohorts) AS k (cohort)
 WHERE a.campaign_id = %(id)s AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
   AND a.slice >= c.window_began_at AND a.slice < clock_timestamp() - p.overdue_after - {SLICE_SQL}
   AND a.heard_at < clock_timestamp() - p.overdue_after
-GROUP BY a.phase, a.configuration_id
+GROUP BY GROUPING SETS ((a.phase, k.cohort), (a.phase))
 """
 
-Key = tuple[int, int]
+
+def counted(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, Tally], dict[int, Tally]]:
+    """Rows of ``COUNTED_SQL`` by phase: of this window, and of all."""
+    window: dict[int, dict[Target, int]] = defaultdict(dict)
+    ever: dict[int, dict[Target, int]] = defaultdict(dict)
+    for phase, state, vehicles, in_all in rows:
+        if vehicles:
+            window[phase][Target(state)] = vehicles
+        ever[phase][Target(state)] = in_all
+    return _tallies(window), _tallies(ever)
 
 
-class Configurations:
-    """The configurations of campaigns, and the cohorts that tell their vehicles apart."""
-
-    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
-        facts = {
-            number: Facts.model_construct(model=model, country=country, ecus=ecus)
-            for number, model, country, ecus in rows
-        }
-        known = telling(facts.values())
-        # The same order in every process: of several cohorts in breach the first one is told.
-        self._telling = sorted(known, key=lambda cohort: cohort.place)
-        self._cohorts = {number: each.cohorts & known for number, each in facts.items()}
-
-    def by_cohort(self, counts: Mapping[int, Tally]) -> dict[Cohort, Tally]:
-        """The tally of every telling cohort, from that of every configuration."""
-        states: dict[Cohort, dict[Target, int]] = {cohort: {} for cohort in self._telling}
-        for number, tally in counts.items():
-            for cohort in self._cohorts.get(number, ()):
-                mine = states[cohort]
-                for state, vehicles in tally.by_state.items():
-                    mine[state] = mine.get(state, 0) + vehicles
-        return {cohort: Tally.model_construct(by_state=mine) for cohort, mine in states.items()}
-
-    def sums(self, vehicles: Mapping[int, int]) -> dict[Cohort, int]:
-        """Vehicles of every telling cohort, from those of every configuration."""
-        found = dict.fromkeys(self._telling, 0)
-        for number, many in vehicles.items():
-            for cohort in self._cohorts.get(number, ()):
-                found[cohort] += many
-        return found
+def _tallies(states: Mapping[int, dict[Target, int]]) -> dict[int, Tally]:
+    return {phase: Tally.model_construct(by_state=mine) for phase, mine in states.items()}
 
 
-def counted(rows: Iterable[Sequence[Any]]) -> dict[Key, dict[int, Tally]]:
-    """Rows of ``COUNTED_SQL`` as a tally per configuration, by campaign and phase."""
-    states: dict[Key, dict[int, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
-    for campaign, phase, configuration, state, vehicles in rows:
-        states[campaign, phase][configuration][Target(state)] = vehicles
-    return {
-        key: {number: Tally.model_construct(by_state=mine) for number, mine in each.items()}
-        for key, each in states.items()
-    }
+def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
+    """Rows of ``BY_COHORT_SQL`` by phase.
+
+    The cohorts come in the same order in every process, the more telling first: of several in breach the
+    first one is told.
+    """
+    states: dict[int, dict[str, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
+    for phase, cohort, state, vehicles in rows:
+        states[phase][cohort][Target(state)] = vehicles
+    found: dict[int, dict[Cohort, Tally]] = {}
+    for phase, mine in states.items():
+        tallies = {Cohort.read(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
+        found[phase] = dict(sorted(tallies.items(), key=lambda item: item[0].place))
+    return found
+
+
+def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:
+    """Rows of ``QUIET_SQL``: by phase and cohort, and by phase."""
+    cohorts: dict[int, dict[Cohort, int]] = defaultdict(dict)
+    totals: dict[int, int] = {}
+    for phase, cohort, vehicles in rows:
+        if cohort is None:
+            totals[phase] = vehicles
+        else:
+            cohorts[phase][Cohort.read(cohort)] = vehicles
+    return dict(cohorts), totals
 
 
 def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
@@ -151,12 +202,3 @@ def stretches(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[Tally, ...]]:
         phase: tuple(Tally.model_construct(by_state=mine) for mine in each.values())
         for phase, each in states.items()
     }
-
-
-def evidence(
-    configurations: Configurations, counts: Mapping[int, Tally], size: int, *, complete: bool = False
-) -> Evidence:
-    """The evidence of a phase without what takes a clock."""
-    return Evidence(
-        size=size, complete=complete, tally=total(counts.values()), cohorts=configurations.by_cohort(counts)
-    )

@@ -7,7 +7,7 @@ the ticks, some at a time, so that a million of them hold nobody up.
 
 from sqlalchemy import Connection
 
-from campaign.cohorts import Cohort, Dimension, Facts
+from campaign.cohorts import Cohort
 from campaign.problems import Problem, Refused, closest
 from store import windows
 from store.words import LOCK_SQL, OPEN_SQL
@@ -15,23 +15,11 @@ from store.words import LOCK_SQL, OPEN_SQL
 #: Rows that a tick moves into their bucket at the most.
 SWEEP = 50_000
 
-_MATCHES = {
-    Dimension.MODEL: "f.model = %(value)s",
-    Dimension.COUNTRY: "f.country = %(value)s",
-    Dimension.HARDWARE: (
-        "EXISTS (SELECT FROM jsonb_each(f.ecus) AS e WHERE e.value ->> 'hw_id' = %(value)s)"
-    ),
-    Dimension.PREVIOUS_VERSION: (
-        "EXISTS (SELECT FROM jsonb_each(f.ecus) AS e "
-        "WHERE e.key || ' ' || (e.value ->> 'sw_version') = %(value)s)"
-    ),
-}
+_IN = "f.campaign_id = %(id)s AND %(cohort)s = ANY(f.cohorts)"
 
-_KNOWN = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND {match}"
+_FOUND = f"SELECT count(*), count(*) FILTER (WHERE NOT f.excluded) FROM configuration AS f WHERE {_IN}"
 
-_CONFIGURATIONS = "SELECT model, country, ecus FROM configuration WHERE campaign_id = %(id)s"
-
-_NEW = "SELECT count(*) FROM configuration AS f WHERE f.campaign_id = %(id)s AND NOT f.excluded AND {match}"
+_COHORTS = "SELECT DISTINCT unnest(cohorts) FROM configuration WHERE campaign_id = %(id)s"
 
 _STOPPED = "SELECT breach IS NOT NULL FROM campaign WHERE id = %(id)s"
 
@@ -47,7 +35,7 @@ DELETE FROM matured AS m USING campaign AS c
 WHERE c.id = %(id)s AND m.campaign_id = c.id AND m.began >= c.window_began_at
 """
 
-_MARK = "UPDATE configuration AS f SET excluded = true WHERE f.campaign_id = %(id)s AND {match}"
+_MARK = f"UPDATE configuration AS f SET excluded = true WHERE {_IN}"
 
 _NOTE = """
 UPDATE campaign SET excluded = excluded || ARRAY[%(cohort)s::text]
@@ -69,7 +57,7 @@ WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.
 
 _COUNT = f"""
 SELECT coalesce(sum(t.vehicles), 0) FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
-WHERE t.campaign_id = %(id)s AND {{match}} AND t.state IN ('excluded', {OPEN_SQL})
+WHERE t.campaign_id = %(id)s AND {_IN} AND t.state IN ('excluded', {OPEN_SQL})
 """
 
 _WAITING = f"""
@@ -99,24 +87,18 @@ def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
         Refused: no vehicle of the campaign is in it.
     """
     connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
-    key = {"id": campaign_id, "value": cohort.value, "cohort": str(cohort)}
-    match = _MATCHES[cohort.dimension]
-    if not connection.exec_driver_sql(_KNOWN.format(match=match), key).scalar_one():
-        found = connection.exec_driver_sql(_CONFIGURATIONS, key).fetchall()
-        known = {str(each) for row in found for each in Facts.model_validate(row._mapping).cohorts}
-        cure = f"no vehicle of this campaign is in it; {closest(str(cohort), known)}"
+    key = {"id": campaign_id, "cohort": str(cohort)}
+    found, new = connection.exec_driver_sql(_FOUND, key).one()
+    if not found:
+        known = connection.exec_driver_sql(_COHORTS, key).scalars()
+        cure = f"no vehicle of this campaign is in it; {closest(str(cohort), set(known))}"
         raise Refused([Problem("cohort", repr(str(cohort)), cure)], "command")
-    is_new = connection.exec_driver_sql(_NEW.format(match=match), key).scalar_one()
-    if is_new and connection.exec_driver_sql(_STOPPED, key).scalar_one():
+    if new and connection.exec_driver_sql(_STOPPED, key).scalar_one():
         # The stop is told as it was, with those who caused it.
         windows.keep(connection, campaign_id)
-    connection.exec_driver_sql(_MARK.format(match=match), key)
-    for statement in (_LEAVE_SLICES, _RECOUNT):
+    for statement in (_MARK, _LEAVE_SLICES, _RECOUNT, _NOTE, _TAKE_BACK, _ASK_TO_CANCEL):
         connection.exec_driver_sql(statement, key)
-    connection.exec_driver_sql(_NOTE, key)
-    connection.exec_driver_sql(_TAKE_BACK, key)
-    connection.exec_driver_sql(_ASK_TO_CANCEL, key)
-    return int(connection.exec_driver_sql(_COUNT.format(match=match), key).scalar_one())
+    return int(connection.exec_driver_sql(_COUNT, key).scalar_one())
 
 
 def sweep(connection: Connection, campaign_id: int) -> None:

@@ -48,7 +48,7 @@ WHERE id = %(id)s
 """
 
 _WITHDRAW = """
-UPDATE assignment SET state = 'pending', offered_at = NULL WHERE campaign_id = %(id)s AND state = 'offered'
+UPDATE assignment SET state = 'pending' WHERE campaign_id = %(id)s AND state = 'offered'
 """
 
 _ASK_TO_CANCEL = """

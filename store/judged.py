@@ -5,21 +5,23 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from campaign.cohorts import Cohort
+from campaign.assignment import Tally
 from campaign.judgement import Evidence, headline, judge
 from campaign.metrics import CLOCKED, Overdue
 from campaign.verdict import Status, Verdict
 from store.evidence import (
-    CONFIGURATIONS_SQL,
+    BAD_COHORTS_SQL,
+    BY_COHORT_SQL,
     COUNTED_SQL,
     MATURE_SQL,
     OVERDUE_SQL,
     QUIET_SQL,
     STRETCHES_SQL,
-    Configurations,
+    TELLING_SQL,
+    by_cohort,
     counted,
-    evidence,
     overdue,
+    quiet,
     stretches,
 )
 from store.guarded import GUARDED_SQL, Guarded
@@ -49,24 +51,29 @@ def judged(
     """
     key = {"id": campaign_id}
     connection.exec_driver_sql(MATURE_SQL, key)
-    counts = counted(connection.exec_driver_sql(COUNTED_SQL, ([campaign_id],)).fetchall())
-    configurations = Configurations(
-        connection.exec_driver_sql(CONFIGURATIONS_SQL, ([campaign_id],)).fetchall()
-    )
+    telling = connection.exec_driver_sql(TELLING_SQL, key).scalar_one()
+    counts, ever = counted(connection.exec_driver_sql(COUNTED_SQL, key).fetchall())
+    bad = list(connection.exec_driver_sql(BAD_COHORTS_SQL, key).scalars())
+    cohorts = by_cohort(connection.exec_driver_sql(BY_COHORT_SQL, {**key, "cohorts": bad}).fetchall())
     late = overdue(connection.exec_driver_sql(OVERDUE_SQL, key).fetchall())
     parts = stretches(connection.exec_driver_sql(STRETCHES_SQL, key).fetchall())
     found = []
     for guarded in _guarded(connection, campaign_id):
         number = guarded.phase
         over = bool(complete and complete.get(number))
-        known = replace(
-            evidence(configurations, counts.get((campaign_id, number), {}), guarded.size, complete=over),
+        known = Evidence(
+            size=guarded.size,
+            complete=over,
+            tally=counts.get(number, Tally()),
+            ever=ever.get(number, Tally()),
             overdue=late.get(number, Overdue()),
             stretches=parts.get(number, ()),
+            cohorts=cohorts.get(number, {}),
+            telling=telling,
         )
         found.append(Judged(guarded, known, judge(guarded.guards, known)))
     if any(_silent(each) for each in found):
-        found = _with_quiet(connection, campaign_id, configurations, found)
+        found = _with_quiet(connection, campaign_id, bad, found)
     return found
 
 
@@ -86,19 +93,22 @@ def _silent(each: Judged) -> bool:
 
 
 def _with_quiet(
-    connection: Connection, campaign_id: int, configurations: Configurations, found: list[Judged]
+    connection: Connection, campaign_id: int, bad: list[str], found: list[Judged]
 ) -> list[Judged]:
     """The same, with who is overdue by cohort: only a breach of silence asks whose it is."""
-    rows = connection.exec_driver_sql(QUIET_SQL, {"id": campaign_id}).fetchall()
-    quiet: dict[int, dict[int, int]] = {}
-    for phase, configuration, vehicles in rows:
-        quiet.setdefault(phase, {})[configuration] = vehicles
+    key = {"id": campaign_id}
+    overdue_now, totals = quiet(connection.exec_driver_sql(QUIET_SQL, key).fetchall())
+    asked = sorted({*bad, *(str(cohort) for mine in overdue_now.values() for cohort in mine)})
+    cohorts = by_cohort(connection.exec_driver_sql(BY_COHORT_SQL, {**key, "cohorts": asked}).fetchall())
     return [
-        replace(each, evidence=_quiet(each.evidence, configurations, quiet.get(each.guarded.phase, {})))
+        replace(
+            each,
+            evidence=replace(
+                each.evidence,
+                cohorts=cohorts.get(each.guarded.phase, {}),
+                quiet=overdue_now.get(each.guarded.phase, {}),
+                quiet_total=totals.get(each.guarded.phase, 0),
+            ),
+        )
         for each in found
     ]
-
-
-def _quiet(known: Evidence, configurations: Configurations, quiet: Mapping[int, int]) -> Evidence:
-    by_cohort: dict[Cohort, int] = configurations.sums(quiet)
-    return replace(known, quiet=by_cohort, quiet_total=sum(quiet.values()))

@@ -17,19 +17,32 @@ from psycopg.types.json import Jsonb
 
 from campaign.action import split
 from campaign.assignment import (
+    ATTEMPTS,
     FAILURES,
     HARMED,
     OPEN,
     TERMINAL,
+    WAITING,
     Happening,
     Said,
+    Tally,
     Target,
     after,
     meaning,
 )
+from campaign.judgement import Evidence
 from campaign.metrics import total
 from campaign.pace import defer_back_off
-from store.evidence import CONFIGURATIONS_SQL, COUNTED_SQL, SLICE_SQL, Configurations, counted, evidence
+from store.evidence import (
+    BAD_COHORTS_SQL,
+    BY_COHORT_SQL,
+    COHORTS_OF_SQL,
+    COUNTED_SQL,
+    SLICE_SQL,
+    TELLING_SQL,
+    by_cohort,
+    counted,
+)
 from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
 from store.tallies import TALLIES_SQL, by_phase
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, LOCK_SQL
@@ -58,8 +71,10 @@ class Effect(StrEnum):
 
 
 _READ = f"""
-SELECT a.vehicle_id, a.campaign_id, a.phase, a.state, a.attempt, a.fetched_at IS NOT NULL AS fetched,
-       a.cancel_wanted, {DELIVERING_SQL} AS delivering, {EXCLUDED_SQL} AS excluded
+SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.attempt,
+       a.fetched_at IS NOT NULL AS fetched, coalesce(a.fetched_at >= a.offered_at, false) AS fetched_now,
+       a.cancel_wanted, a.finished_at < c.window_began_at AS acknowledged,
+       {DELIVERING_SQL} AS delivering, {EXCLUDED_SQL} AS excluded
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
@@ -82,14 +97,14 @@ JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
 WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
 """
 
-#: What a resume has acknowledged and is corrected now is not acknowledged any more: it would hide a new one.
-_UNACKNOWLEDGE = """
-UPDATE tally AS t SET acknowledged = greatest(t.acknowledged - k.vehicles, 0)
+#: What a resume has acknowledged stays acknowledged when it is corrected: it leaves the count of its state
+#: before the change and enters that of its new state after it. So it hides no new failure and is none.
+_ACKNOWLEDGED = """
+UPDATE tally AS t SET acknowledged = greatest(t.acknowledged + %s * k.vehicles, 0)
 FROM (
     SELECT a.campaign_id, a.phase, a.configuration_id, a.state, count(*)::int AS vehicles
     FROM unnest(%s::int[], %s::int[]) AS corrected (vehicle_id, campaign_id)
-    JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
-    WHERE a.finished_at < c.window_began_at
+    JOIN assignment AS a USING (vehicle_id, campaign_id)
     GROUP BY a.campaign_id, a.phase, a.configuration_id, a.state
 ) AS k
 WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id = k.configuration_id
@@ -148,8 +163,12 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     decided = [_decide(rows.get((r.vehicle_id, split(r.action)[0])), r) for r in reports]
     changed = [row for row in rows.values() if row["heard"]]
     if changed:
-        await _unacknowledge(connection, changed)
+        # Only silence is an outcome that a report corrects.
+        known = [row for row in changed if row["acknowledged"] and row["was"] == Target.SILENT]
+        corrected = [row for row in known if row["state"] != row["was"]]
+        await _count_acknowledged(connection, corrected, -1)
         await connection.execute(_WRITE, [Jsonb([_change(row) for row in changed])])
+        await _count_acknowledged(connection, corrected, +1)
     if log := list(_log(reports, decided)):
         await connection.execute(_LOG, [Jsonb(log)])
     await _after(connection, changed)
@@ -176,7 +195,7 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     if row is None or attempt > row["attempt"]:
         return Effect.UNKNOWN, "unknown"
     if attempt < row["attempt"]:
-        return Effect.OVER, "earlier attempt"
+        return _decide_earlier(row, report)
     if report.channel == "cancel":
         return _decide_cancel(row, report)
     state = Target(row["state"])
@@ -185,9 +204,11 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
         row["heard"] = True
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
-    event = meaning(report.said, fetched=row["fetched"])
-    # What was withdrawn before it began has no outcome; what had begun has one, however late it is told.
-    new = after(state, event) if row["fetched"] or state not in OPEN else state
+    event = meaning(report.said, fetched=row["fetched_now"])
+    # What was withdrawn before it began has no outcome; what had begun has one, however late it is told. Harm
+    # is harm.
+    begun = row["fetched_now"] or state not in OPEN or event is Happening.HARM
+    new = after(state, event) if begun else state
     if new is state and (state in TERMINAL or state in OPEN):
         # A closing report whose answer was lost is sent again and deserves the same answer.
         repeated = _outcome(event) == state.value
@@ -195,6 +216,19 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     row["heard"] = True
     _move(row, new, report, claimed=report.said.finished == "success" and new is Target.DEFERRED)
     return Effect.RECORDED, new.value if new is not state else event.value
+
+
+def _decide_earlier(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
+    """An attempt that went quiet has an outcome all the same, until the vehicle begins the next one."""
+    event = meaning(report.said, fetched=row["fetched"])
+    new = after(Target.STALLED, event)
+    if report.channel == "cancel" or Target(row["state"]) not in WAITING or new not in ATTEMPTS:
+        return Effect.OVER, "earlier attempt"
+    if not row["fetched"] and event is not Happening.HARM:
+        return Effect.OVER, "earlier attempt"
+    row["heard"] = True
+    _move(row, new, report)
+    return Effect.RECORDED, new.value
 
 
 def _decide_cancel(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
@@ -268,14 +302,13 @@ def _log(reports: Sequence[Report], decided: Sequence[tuple[Effect, str]]) -> It
         }
 
 
-async def _unacknowledge(connection: AsyncConnection, changed: Sequence[dict[str, Any]]) -> None:
-    """Only silence is an outcome that a report corrects."""
-    corrected = [row for row in changed if row["was"] == Target.SILENT and row["state"] != row["was"]]
+async def _count_acknowledged(
+    connection: AsyncConnection, corrected: Sequence[dict[str, Any]], step: int
+) -> None:
     if corrected:
-        vehicles, campaigns = zip(
-            *((row["vehicle_id"], row["campaign_id"]) for row in corrected), strict=True
-        )
-        await connection.execute(_UNACKNOWLEDGE, (list(vehicles), list(campaigns)))
+        vehicles = [row["vehicle_id"] for row in corrected]
+        campaigns = [row["campaign_id"] for row in corrected]
+        await connection.execute(_ACKNOWLEDGED, (step, vehicles, campaigns))
 
 
 async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]]) -> None:
@@ -291,28 +324,61 @@ async def _after(connection: AsyncConnection, changed: Sequence[dict[str, Any]])
         await connection.execute(_LOCK_ECUS, [vehicles])
         await connection.execute(_INSTALLED, {"installed": Jsonb(installed), "vehicles": vehicles})
     # A success closes no gate: only phases with a new failure are judged.
-    worse = sorted({(row["campaign_id"], row["phase"]) for row in ended if Target(row["state"]) in FAILURES})
-    if worse:
-        await _close_breached(connection, worse)
+    failed = [row for row in ended if Target(row["state"]) in FAILURES]
+    for campaign_id in sorted({row["campaign_id"] for row in failed}):
+        mine = [row for row in failed if row["campaign_id"] == campaign_id]
+        await _close_breached(
+            connection,
+            campaign_id,
+            sorted({row["phase"] for row in mine}),
+            sorted({row["configuration_id"] for row in mine}),
+        )
 
 
-async def _close_breached(connection: AsyncConnection, phases: Sequence[tuple[int, int]]) -> None:
-    """Judge phases by all that needs no clock, and close the gate of those in breach."""
-    numbers = [campaign for campaign, _ in phases], [phase for _, phase in phases]
-    found = await connection.execute(GUARDED_SQL, (*numbers, False))
+async def _close_breached(
+    connection: AsyncConnection, campaign_id: int, phases: Sequence[int], configurations: Sequence[int]
+) -> None:
+    """Judge phases by all that needs no clock, and close the gate if one is in breach.
+
+    Args:
+        configurations: those of the vehicles that have just failed: no other cohort looks worse than before.
+    """
+    found = await connection.execute(GUARDED_SQL, ([campaign_id] * len(phases), list(phases), False))
     guarded = [Guarded.from_row(row) for row in await found.fetchall()]
-    for campaign_id in sorted({each.campaign_id for each in guarded}):
-        key = [[campaign_id]]
-        found = await connection.execute(COUNTED_SQL, key)
-        counts = counted(await found.fetchall())
-        found = await connection.execute(CONFIGURATIONS_SQL, key)
-        configurations = Configurations(await found.fetchall())
-        found = await connection.execute(TALLIES_SQL, key)
-        everybody = total(by_phase(await found.fetchall()).values())
-        for each in guarded:
-            if each.campaign_id != campaign_id:
-                continue
-            known = evidence(configurations, counts.get((campaign_id, each.phase), {}), each.size)
-            breach = each.breach(known, everybody)
-            if breach is not None:
-                await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), campaign_id))
+    if not guarded:
+        return
+    looked_at = {"configurations": list(configurations)}
+    for each, known in zip(
+        guarded, await _known(connection, guarded, COHORTS_OF_SQL, looked_at), strict=True
+    ):
+        if each.breach(known, Tally()) is None:
+            continue
+        # Once in a window: now it is worth asking who it is among all of them.
+        everything = await _known(connection, [each], BAD_COHORTS_SQL, {})
+        found = await connection.execute(TALLIES_SQL, ([campaign_id],))
+        breach = each.breach(everything[0], total(by_phase(await found.fetchall()).values()))
+        if breach is not None:
+            await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), campaign_id))
+
+
+async def _known(
+    connection: AsyncConnection, guarded: Sequence[Guarded], which: str, looked_at: dict[str, Any]
+) -> list[Evidence]:
+    """The evidence of phases of one campaign, with the cohorts that ``which`` asks for."""
+    key = {"id": guarded[0].campaign_id}
+    rows = [
+        await (await connection.execute(statement, {**key, **looked_at})).fetchall()
+        for statement in (TELLING_SQL, COUNTED_SQL, which)
+    ]
+    telling, counts, cohorts = rows[0][0][0], counted(rows[1])[0], [row[0] for row in rows[2]]
+    found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": cohorts})
+    tallies = by_cohort(await found.fetchall())
+    return [
+        Evidence(
+            size=each.size,
+            tally=counts.get(each.phase, Tally()),
+            cohorts=tallies.get(each.phase, {}),
+            telling=telling,
+        )
+        for each in guarded
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from campaign.assignment import IN_FLIGHT, OPEN, Tally
+from campaign.assignment import STARTED, WAITING, Tally
 from campaign.brake import Matured, in_flight_cap
 from campaign.breach import Breach
 from campaign.cohorts import Culprit
@@ -18,8 +18,8 @@ from campaign.lifecycle import State
 from campaign.metrics import Overdue, count, total
 from campaign.pace import allowance
 from campaign.phase import Limits
-from campaign.promotion import Decision, decide, proving_guard
-from campaign.supervision import Mode, Observation, PhaseView, Watch, Window
+from campaign.promotion import Decision, Known, decide, proving_guard
+from campaign.supervision import Caution, Mode, Observation, PhaseView, Watch, Window
 from store.evidence import MATURED_SQL
 from store.exclusion import sweep
 from store.guarded import CLOSE_SQL
@@ -44,15 +44,16 @@ SELECT number, size, limits, released_at, pace_since, pace_base FROM phase
 WHERE campaign_id = %(id)s ORDER BY number
 """
 
-#: An offer that was not started in time is withdrawn; a download that went quiet gives its slot back; an
-#: installation that went quiet may be a bricked vehicle and counts as a failure.
+#: An offer that was not started in time is withdrawn, and as long others go first; a download that went quiet
+#: gives its slot back; an installation that went quiet may be a bricked vehicle and counts as a failure.
 _EXPIRE_OFFERS = """
-UPDATE assignment SET state = 'pending', offered_at = NULL
+UPDATE assignment SET state = 'pending',
+       not_before = clock_timestamp() + %(offer_timeout)s
 WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'offered'
   AND offered_at < clock_timestamp() - %(offer_timeout)s
 """
 _STALL = """
-UPDATE assignment SET state = 'pending', offered_at = NULL
+UPDATE assignment SET state = 'stalled', message = 'began to download and went quiet'
 WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'downloading'
   AND heard_at < clock_timestamp() - %(silent_after)s
 """
@@ -112,8 +113,12 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
         windows=_windows(connection, key) if campaign.window > 1 else (),
         phases=_views(found, phases, tallies),
         verdicts=here.verdicts,
-        warnings=tuple(each for one in found for each in warnings(one.guarded.guards, one.verdicts)),
-        promotion=_promotion(watch, found, len(phases)),
+        warnings=tuple(
+            Caution(phase=one.guarded.phase, verdict=each)
+            for one in found
+            for each in warnings(one.guarded.guards, one.verdicts)
+        ),
+        promotion=_promotion(watch, found, len(phases), bool(campaign.excluded)),
         breach=first or breach,
         culprit=_culprit(found, first or breach),
         cap=cap,
@@ -137,7 +142,7 @@ def _complete(watch: Watch, tallies: dict[int, Tally]) -> dict[int, bool]:
     """The phases in which nobody is under way and nobody will be: all are over, or it is watched only."""
     rolls_out = watch.phase if watch.mode is Mode.ROLLING_OUT else watch.phase + 1
     return {
-        number: found.of(IN_FLIGHT) == 0 and (found.of(OPEN) == 0 or number < rolls_out)
+        number: found.of(STARTED) == 0 and (found.of(WAITING) == 0 or number < rolls_out)
         for number, found in tallies.items()
     }
 
@@ -178,7 +183,7 @@ def _views(found: Sequence[Judged], phases: Any, tallies: dict[int, Tally]) -> t
     )
 
 
-def _promotion(watch: Watch, found: Sequence[Judged], phases: int) -> Decision | None:
+def _promotion(watch: Watch, found: Sequence[Judged], phases: int, excluded: bool) -> Decision | None:
     """Whether the watched phase may end, were its wait over now."""
     if watch.mode not in (Mode.BAKING, Mode.PROVING):
         return None
@@ -186,9 +191,14 @@ def _promotion(watch: Watch, found: Sequence[Judged], phases: int) -> Decision |
     pausing = {guard.name for guard in here.guarded.guards if guard.action is Action.PAUSE}
     guard = proving_guard(here.guarded.guards)
     late = sum((each.evidence.overdue for each in so_far), Overdue())
-    pooled = count(guard.metric, total(each.evidence.tally for each in so_far), late)
+    known = Known(
+        here=count(guard.metric, here.evidence.ever, here.evidence.overdue),
+        window=count(guard.metric, total(each.evidence.tally for each in so_far), late),
+        ever=count(guard.metric, total(each.evidence.ever for each in so_far), late),
+        chosen_from=here.evidence.telling if excluded else 1,
+    )
     verdicts = [verdict for verdict in here.verdicts if verdict.guard in pausing]
-    return decide(watch.promotion, verdicts, guard, pooled, last=watch.phase == phases)
+    return decide(watch.promotion, verdicts, guard, known, last=watch.phase == phases)
 
 
 def _windows(connection: Connection, key: dict[str, Any]) -> tuple[Window, ...]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Identity,
     Index,
@@ -162,6 +163,10 @@ class CampaignRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
     selected_at: datetime | None = Field(default=None, sa_column=_time())
     finished_at: datetime | None = Field(default=None, sa_column=_time())
+    cohorts: list[str] = Field(
+        default_factory=list,
+        sa_column=Column(ARRAY(Text(collation="C")), nullable=False, server_default=text("'{}'")),
+    )
     excluded: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
     )
@@ -191,10 +196,16 @@ class PhaseRow(SQLModel, table=True):
 
 
 class ConfigurationRow(SQLModel, table=True):
-    """The facts a selection was decided on, once per distinct combination; ``key`` is their md5."""
+    """The facts a selection was decided on, once per distinct combination; ``key`` is their md5.
+
+    ``cohorts`` are what its vehicles are told apart by, in the words of campaign/cohorts.py.
+    """
 
     __tablename__ = "configuration"
-    __table_args__ = (UniqueConstraint("campaign_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "key"),
+        Index("configuration_excluded", "campaign_id", postgresql_where=text("excluded")),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
     campaign_id: int = Field(foreign_key="campaign.id")
@@ -204,6 +215,12 @@ class ConfigurationRow(SQLModel, table=True):
     region: str | None = Field(default=None, sa_column=_text())
     ecus: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     excluded: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": text("false")})
+    cohorts: list[str] | None = Field(
+        default=None,
+        sa_column=Column(
+            ARRAY(Text(collation="C")), Computed("cohorts_of(model, country, ecus)", persisted=True)
+        ),
+    )
 
 
 class AssignmentRow(SQLModel, table=True):

@@ -1,14 +1,15 @@
 """Evidence windows: what is known is kept and acknowledged, and counting begins anew.
 
-Who is under way at that moment goes over into the new window.
+Who is under way at that moment goes over into the new window; who had gone quiet is known to be, and is
+acknowledged as silent with the rest.
 """
 
 from sqlalchemy import Connection
 
-from campaign.assignment import ATTEMPTS
+from campaign.assignment import ATTEMPTS, Target
 from campaign.breach import Breach
 from store.judged import judged
-from store.words import ATTEMPTS_SQL
+from store.words import EXCLUDED_SQL, sql_list
 
 _BREACH = "SELECT breach FROM campaign WHERE id = %(id)s"
 
@@ -18,9 +19,18 @@ SELECT id, "window", clock_timestamp(), %(sentences)s FROM campaign WHERE id = %
 ON CONFLICT DO NOTHING
 """
 
+#: A late report corrects it, as always.
+_FALL_SILENT = """
+UPDATE assignment AS a SET state = 'silent', finished_at = clock_timestamp(),
+       message = 'began to install and was quiet when the campaign was resumed'
+FROM phase AS p
+WHERE a.campaign_id = %(id)s AND a.state = 'installing' AND p.campaign_id = a.campaign_id
+  AND p.number = a.phase AND a.heard_at < clock_timestamp() - p.overdue_after
+"""
+
 _ACKNOWLEDGE = f"""
 UPDATE tally SET acknowledged = vehicles
-WHERE campaign_id = %(id)s AND state IN ({ATTEMPTS_SQL}) AND acknowledged <> vehicles
+WHERE campaign_id = %(id)s AND state IN ({sql_list(ATTEMPTS | {Target.STALLED})}) AND acknowledged <> vehicles
 """
 
 #: What the cap rested on is acknowledged with the rest: the brake begins at its floor, before the next tick.
@@ -34,6 +44,13 @@ WHERE id = %(id)s
 """
 
 
+_GO_OVER = f"""
+UPDATE assignment AS a SET slice = c.window_began_at
+FROM campaign AS c
+WHERE c.id = %(id)s AND a.campaign_id = c.id AND a.state = 'installing' AND NOT {EXCLUDED_SQL}
+"""
+
+
 def keep(connection: Connection, campaign_id: int) -> None:
     """Write down what is known in the present window; what was written first stays. The lock must be held."""
     sentences = known(connection, campaign_id)
@@ -42,8 +59,8 @@ def keep(connection: Connection, campaign_id: int) -> None:
 
 def begin(connection: Connection, campaign_id: int) -> None:
     """Begin a new window. The lock must be held."""
-    connection.exec_driver_sql(_ACKNOWLEDGE, {"id": campaign_id})
-    connection.exec_driver_sql(_COUNT, {"id": campaign_id})
+    for statement in (_FALL_SILENT, _ACKNOWLEDGE, _COUNT, _GO_OVER):
+        connection.exec_driver_sql(statement, {"id": campaign_id})
 
 
 def known(connection: Connection, campaign_id: int) -> list[str]:

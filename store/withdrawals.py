@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from campaign.journal import Line
 from campaign.problems import Problem, Refused, closest
@@ -20,7 +22,7 @@ SELECT id, name, selected_at, finished_at FROM campaign AS c
 WHERE EXISTS (
     SELECT FROM jsonb_array_elements(c.package -> 'modules') AS m
     WHERE m #>> '{artifact,sha256}' = ANY(%(hashes)s))
-ORDER BY id
+ORDER BY gate_open DESC, id
 """
 
 _WITHDRAW = """
@@ -30,17 +32,17 @@ ON CONFLICT DO NOTHING
 """
 
 _SHUT = """
-UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timestamp()) WHERE id = ANY(%(ids)s)
+UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timestamp()) WHERE id = %(id)s
 """
 
 _TAKE_BACK = """
-UPDATE assignment SET state = 'pending', offered_at = NULL
-WHERE campaign_id = ANY(%(ids)s) AND state = 'offered'
+UPDATE assignment SET state = 'pending'
+WHERE campaign_id = %(id)s AND state = 'offered'
 """
 
 #: Also those that a campaign left behind when it ended.
 _ASK_TO_CANCEL = """
-UPDATE assignment SET cancel_wanted = true WHERE campaign_id = ANY(%(all)s) AND state = 'downloading'
+UPDATE assignment SET cancel_wanted = true WHERE campaign_id = %(id)s AND state = 'downloading'
 """
 
 
@@ -55,8 +57,21 @@ class Withdrawn:
     campaigns: list[str]
 
 
-def withdraw(connection: Connection, what: str, by: str, reason: str, now: datetime) -> Withdrawn:
-    """Stop every campaign that delivers a file of a package, at once and in one transaction.
+@dataclass(frozen=True)
+class Withdrawal:
+    """When a file was withdrawn, by whom, and why."""
+
+    at: datetime
+    actor: str
+    reason: str
+
+
+def withdraw(engine: Engine, what: str, by: str, reason: str, now: datetime) -> Withdrawn:
+    """Stop every campaign that delivers a file of a package.
+
+    Once the withdrawal itself is committed no gate opens any more; then the gates that are open are shut one
+    by one, so that a campaign that holds its lock for long keeps no other waiting. Cut in the middle it does
+    no harm: every tick finds a withdrawn package, and a second time it goes on.
 
     Args:
         what: the name of a package, or the sha256 of one of its files.
@@ -64,19 +79,47 @@ def withdraw(connection: Connection, what: str, by: str, reason: str, now: datet
     Raises:
         Refused: no registered package has this name or file.
     """
-    hashes = _hashes(connection, what)
-    connection.exec_driver_sql(_WITHDRAW, {"hashes": hashes, "by": by, "reason": reason})
-    rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": hashes}).fetchall()
-    running = [row for row in rows if row.finished_at is None]
-    # One that selects holds its lock for long and has never opened: no gate opens any more (store/gate.py).
-    ids = [row.id for row in running if row.selected_at is not None]
-    reached = {"ids": ids, "all": [row.id for row in rows]}
-    connection.exec_driver_sql(LOCK_SQL, (ids,))
-    for statement in (_SHUT, _TAKE_BACK, _ASK_TO_CANCEL):
-        connection.exec_driver_sql(statement, reached)
+    with engine.begin() as connection:
+        hashes = _hashes(connection, what)
+        connection.exec_driver_sql(_WITHDRAW, {"hashes": hashes, "by": by, "reason": reason})
+    with engine.begin() as connection:
+        rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": hashes}).fetchall()
     text = f"{what} was withdrawn everywhere by {by}" + (f": {reason}" if reason else "")
-    _journal(connection, ids, hashes, Line(key="withdrawal", at=now, actor=by, event="withdrawn", text=text))
-    return Withdrawn(hashes, [row.name for row in running])
+    line = Line(key="withdrawal", at=now, actor=by, event="withdrawn", text=text)
+    # One that selects has never opened; one that is just ending holds its lock for long and admits nobody.
+    lines = {row.id: None if row.finished_at else _keyed(line, hashes) for row in rows if row.selected_at}
+    busy = [number for number, each in lines.items() if not _stop(engine, number, each, _SOON)]
+    for number in busy:
+        _stop(engine, number, lines[number], _EVER)
+    return Withdrawn(hashes, sorted(row.name for row in rows if row.finished_at is None))
+
+
+#: How long to wait for the lock of a campaign while others wait to be stopped, and after them.
+_SOON, _EVER = "1s", "0"
+
+
+def _stop(engine: Engine, campaign_id: int, line: Line | None, patience: str) -> bool:
+    """Stop one campaign; an ended one has no line, and leaves downloads behind at most.
+
+    Returns:
+        Whether its lock was to be had in time.
+    """
+    key = {"id": campaign_id}
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{patience}'")
+            connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            if line is not None:
+                for statement in (_SHUT, _TAKE_BACK):
+                    connection.exec_driver_sql(statement, key)
+                journal.write(connection, campaign_id, (line,))
+            connection.exec_driver_sql(_ASK_TO_CANCEL, key)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        return False
+    return True
 
 
 def refuse_withdrawn(connection: Connection, name: str, hashes: list[str]) -> None:
@@ -111,18 +154,22 @@ def reinstate(connection: Connection, what: str, by: str, reason: str, now: date
     back = [row.sha256 for row in found.fetchall()]
     if back:
         rows = connection.exec_driver_sql(_CAMPAIGNS, {"hashes": back}).fetchall()
-        ids = [row.id for row in rows if row.finished_at is None]
         text = f"{what} was reinstated by {by}" + (f": {reason}" if reason else "")
-        _journal(
-            connection, ids, back, Line(key="reinstate", at=now, actor=by, event="reinstated", text=text)
-        )
+        line = Line(key="reinstate", at=now, actor=by, event="reinstated", text=text)
+        for row in rows:
+            if row.finished_at is None:
+                journal.write(connection, row.id, (_keyed(line, back),))
     return back
 
 
-def _journal(connection: Connection, campaigns: list[int], hashes: list[str], line: Line) -> None:
-    for campaign_id in campaigns:
-        key = f"{line.key}/{hashes[0]}/{line.at.isoformat()}"
-        journal.write(connection, campaign_id, (line.model_copy(update={"key": key}),))
+def _keyed(line: Line, hashes: list[str]) -> Line:
+    return line.model_copy(update={"key": f"{line.key}/{hashes[0]}/{line.at.isoformat()}"})
+
+
+def withdrawn(connection: Connection) -> dict[str, Withdrawal]:
+    """What is withdrawn, by sha256, the latest first."""
+    rows = connection.exec_driver_sql("SELECT sha256, at, actor, reason FROM withdrawal ORDER BY at DESC")
+    return {row.sha256: Withdrawal(row.at, row.actor, row.reason) for row in rows}
 
 
 def _hashes(connection: Connection, what: str) -> list[str]:

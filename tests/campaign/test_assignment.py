@@ -30,8 +30,9 @@ TABLE = """
 state           admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   harm     fail_download   cancel    fall_silent stall   expire  note outdate        exclude
 pending         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
 deferred        offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
+stalled         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
 offered         .       pending  downloading downloading .          deferred .         failed rolled_back critical download_failed cancelled .           .       expired .    .              excluded
-downloading     .       .        .           .           installing deferred succeeded failed rolled_back critical download_failed cancelled .           pending expired .    .              excluded
+downloading     .       .        .           .           installing deferred succeeded failed rolled_back critical download_failed cancelled .           stalled expired .    .              excluded
 installing      .       .        .           .           .          deferred succeeded failed rolled_back critical failed          cancelled silent      .       .       .    .              excluded
 succeeded       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
 failed          .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .

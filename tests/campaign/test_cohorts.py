@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.cohorts import Cohort, Dimension, Facts, cohort_bar, culprit, telling
+from campaign.cohorts import Cohort, Dimension, cohort_bar, culprit
 from campaign.guards import PLAIN_GUARD, STANDARD_GUARDS, Guard, Metric, Rule
 from campaign.verdict import Counts
 
@@ -63,67 +63,6 @@ def test_a_text_that_is_no_cohort_is_refused_with_its_value_and_the_cure(
 def test_a_cohort_survives_its_own_text(dimension: Dimension, value: str) -> None:
     cohort = Cohort(dimension, value)
     assert Cohort.read(str(cohort)) == cohort
-
-
-def facts(model: str = "Y", country: str | None = "DE", **ecus: str) -> Facts:
-    """A configuration; an ECU is given as ``hardware/version``."""
-    split = {name: text.split("/") for name, text in ecus.items()}
-    return Facts(
-        model=model,
-        country=country,
-        ecus={
-            name: {"hw_id": hardware, "sw_version": version} for name, (hardware, version) in split.items()
-        },
-    )
-
-
-def words(*texts: str) -> frozenset[Cohort]:
-    return frozenset(map(Cohort.read, texts))
-
-
-@pytest.mark.parametrize(
-    ("configuration", "cohorts"),
-    [
-        (facts(), words("model=Y", "country=DE")),
-        (facts(country=None), words("model=Y")),
-        (facts(country=""), words("model=Y")),
-        (
-            facts(Radar="E14/1.3", Brake="B1/7"),
-            words(
-                "model=Y", "country=DE", "hw_id=E14", "hw_id=B1", "from_version=Radar 1.3",
-                "from_version=Brake 7",
-            ),
-        ),
-        (
-            facts(Left="E14/1.3", Right="E14/1.3"),
-            words("model=Y", "country=DE", "hw_id=E14", "from_version=Left 1.3", "from_version=Right 1.3"),
-        ),
-    ],
-)  # fmt: skip
-def test_a_vehicle_is_in_a_cohort_for_each_thing_that_is_known_of_it(
-    configuration: Facts, cohorts: frozenset[Cohort]
-) -> None:
-    assert configuration.cohorts == cohorts
-
-
-@pytest.mark.parametrize(
-    ("configurations", "cohorts"),
-    [
-        ([], words()),
-        ([facts(Radar="E14/1.3")], words()),
-        ([facts(Radar="E14/1.3"), facts(Radar="E14/1.3")], words()),
-        ([facts(Radar="E14/1.3"), facts(Radar="E15/1.3")], words("hw_id=E14", "hw_id=E15")),
-        ([facts(), facts(country=None)], words("country=DE")),
-        (
-            [facts("Y", Radar="E14/1.3"), facts("3", Radar="E14/1.2"), facts("Y", Radar="E14/1.2")],
-            words("model=Y", "model=3", "from_version=Radar 1.3", "from_version=Radar 1.2"),
-        ),
-    ],
-)
-def test_what_all_vehicles_share_tells_none_of_them_apart(
-    configurations: list[Facts], cohorts: frozenset[Cohort]
-) -> None:
-    assert telling(configurations) == cohorts
 
 
 def test_each_of_many_cohorts_needs_more_evidence() -> None:

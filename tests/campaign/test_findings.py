@@ -11,13 +11,14 @@ from campaign.breach import Breach
 from campaign.cohorts import Culprit
 from campaign.guards import PLAIN_GUARD
 from campaign.promotion import Decision
-from campaign.supervision import Finding, Mode, Observation, PhaseView, Watch, find
+from campaign.supervision import Caution, Finding, Mode, Observation, PhaseView, Watch, find
 from campaign.verdict import Counts, evaluate
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 VERDICT = evaluate(PLAIN_GUARD, Counts(started=1, finished=1, failed=1))
-WARNING = VERDICT.model_copy(update={"guard": "soft"})
+WARNING = Caution(phase=1, verdict=VERDICT.model_copy(update={"guard": "soft"}))
+SECOND = Caution(phase=1, verdict=VERDICT)
 PROVEN, UNPROVEN = (Decision(advance=advance, sentence="so it is") for advance in (True, False))
 CULPRIT = Culprit(cohort="hw_id=A", failed=41, finished=50, of_failed=43, of_finished=1000)
 BREACH = Breach(phase=1, phase_name="one", verdict=VERDICT)
@@ -78,17 +79,22 @@ TABLE: dict[str, tuple[Watch, Observation, Finding | None]] = {
         Finding.CULPRIT,
     ),
     "culprit that is known": (
-        watch(HOLD, breach_known=True, culprit="hw_id=A"),
+        watch(HOLD, breach_known=True, culprits=("hw_id=A",)),
         seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
         None,
     ),
     "another culprit than the one that is known": (
-        watch(HOLD, breach_known=True, culprit="hw_id=B"),
+        watch(HOLD, breach_known=True, culprits=("hw_id=B",)),
         seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
         Finding.CULPRIT,
     ),
+    "the first culprit again, after another one": (
+        watch(HOLD, breach_known=True, culprits=("hw_id=A", "hw_id=B")),
+        seen(GOING, gate_open=False, breach=BREACH, culprit=CULPRIT),
+        None,
+    ),
     "culprit no more": (
-        watch(HOLD, breach_known=True, culprit="hw_id=A"),
+        watch(HOLD, breach_known=True, culprits=("hw_id=A",)),
         seen(GOING, gate_open=False, breach=BREACH),
         None,
     ),
@@ -114,14 +120,19 @@ TABLE: dict[str, tuple[Watch, Observation, Finding | None]] = {
         seen(GOING, gate_open=False, warnings=(WARNING,)),
         Finding.WARNING,
     ),
-    "warning already told": (watch(warned=("soft",)), seen(GOING, warnings=(WARNING, WARNING)), None),
+    "warning already told": (watch(warned=("1/soft",)), seen(GOING, warnings=(WARNING, WARNING)), None),
     "a second guard warns": (
-        watch(warned=("soft",)),
-        seen(GOING, warnings=(WARNING, VERDICT)),
+        watch(warned=("1/soft",)),
+        seen(GOING, warnings=(WARNING, SECOND)),
+        Finding.WARNING,
+    ),
+    "the same guard warns in another phase": (
+        watch(warned=("1/soft",)),
+        seen(GOING, warnings=(WARNING, WARNING.model_copy(update={"phase": 2}))),
         Finding.WARNING,
     ),
     "warning and processed": (watch(), seen(DONE, warnings=(WARNING,)), Finding.WARNING),
-    "warned and processed": (watch(warned=("soft",)), seen(DONE, warnings=(WARNING,)), Finding.PROCESSED),
+    "warned and processed": (watch(warned=("1/soft",)), seen(DONE, warnings=(WARNING,)), Finding.PROCESSED),
     "proven": (watch(PROVE), seen(DONE, promotion=PROVEN), Finding.PROVEN),
     "not proven": (watch(PROVE), seen(DONE, promotion=UNPROVEN), None),
     "not judged": (watch(PROVE), seen(DONE), None),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.assignment import ATTEMPTS, IN_FLIGHT, OPEN, STARTED, TERMINAL, Tally, Target
+from campaign.assignment import ATTEMPTS, IN_FLIGHT, STARTED, TERMINAL, WAITING, Tally, Target
 from campaign.guards import Guard, Metric
 from campaign.metrics import CLOCKED, Overdue, count, total
 from campaign.verdict import Counts, Status, evaluate
@@ -14,6 +14,7 @@ TABLE = """
 state            installation_success_rate failure_rate download_failure_rate rollback_rate critical
 pending          .                         .            .                     .             .
 deferred         .                         .            .                     .             .
+stalled          under_way                 under_way    bad                   under_way     under_way
 offered          .                         .            .                     .             .
 downloading      under_way                 under_way    under_way             under_way     under_way
 installing       under_way                 under_way    good                  under_way     under_way
@@ -79,7 +80,7 @@ def test_the_counts_of_two_fleets_add_up(metric: Metric, one: Tally, other: Tall
 
 
 #: They never began, or what they did is none of the campaign's business.
-ASIDE = OPEN | {Target.OFFERED} | (TERMINAL - ATTEMPTS)
+ASIDE = (WAITING - {Target.STALLED}) | (TERMINAL - ATTEMPTS)
 
 
 @given(
@@ -147,7 +148,7 @@ def test_counts_fit_into_one_another_and_keep_what_they_are_told(
 @given(TALLIES)
 def test_everybody_who_began_is_under_way_or_has_an_outcome(tally: Tally) -> None:
     counts = count(Metric.FAILURE, tally, Overdue())
-    assert counts.started - counts.finished == tally.of(STARTED)
+    assert counts.started - counts.finished == tally.of(STARTED | {Target.STALLED})
     assert counts.finished == tally.of(ATTEMPTS)
     assert tally.of(STARTED) <= tally.of(IN_FLIGHT)
 

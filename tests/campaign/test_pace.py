@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.assignment import IN_FLIGHT, Tally, Target
+from campaign.assignment import STARTED, Tally, Target
 from campaign.pace import allowance, checkpoint_after, defer_back_off, processed
 from campaign.phase import Limits
 
@@ -54,7 +54,10 @@ def tally(**counts: int) -> Tally:
         (tally(succeeded=9, pending=1), "90", True),
         (tally(succeeded=9, pending=1), "90.1", False),
         (tally(succeeded=9, deferred=1), "100", False),
-        (tally(succeeded=9, offered=1), "50", False),
+        (tally(succeeded=9, stalled=1), "100", False),
+        # An offer that nobody begins on keeps nobody waiting.
+        (tally(succeeded=9, offered=1), "50", True),
+        (tally(succeeded=9, offered=1), "100", False),
         (tally(succeeded=9, downloading=1), "50", False),
         (tally(succeeded=9, installing=1), "50", False),
         (tally(succeeded=3, failed=2, rolled_back=1, silent=1, cancelled=1, expired=2), "100", True),
@@ -65,7 +68,7 @@ def tally(**counts: int) -> Tally:
     ],
     ids=str,
 )
-def test_a_phase_is_processed_with_its_quorum_over_and_nobody_in_flight(
+def test_a_phase_is_processed_with_its_quorum_over_and_nobody_under_way(
     found: Tally, quorum: str, done: bool
 ) -> None:
     assert processed(found, Decimal(quorum)) is done
@@ -73,10 +76,10 @@ def test_a_phase_is_processed_with_its_quorum_over_and_nobody_in_flight(
 
 @given(
     st.dictionaries(st.sampled_from(Target), st.integers(1, 100)),
-    st.sampled_from(sorted(IN_FLIGHT)),
+    st.sampled_from(sorted(STARTED)),
     st.decimals("0.1", 100, places=1),
 )
-def test_a_phase_with_somebody_in_flight_is_never_processed(
+def test_a_phase_with_somebody_under_way_is_never_processed(
     by: dict[Target, int], flying: Target, quorum: Decimal
 ) -> None:
     assert not processed(Tally(by_state=by | {flying: 1}), quorum)

@@ -3,7 +3,7 @@
 import pytest
 
 from campaign.guards import PLAIN_GUARD, STANDARD_GUARDS, Guard, Metric
-from campaign.promotion import OnInconclusive, Promotion, Requires, decide, proving_guard
+from campaign.promotion import Known, OnInconclusive, Promotion, Requires, decide, proving_guard
 from campaign.verdict import Counts, Status, Verdict, evaluate
 
 INSTALL = next(guard for guard in STANDARD_GUARDS if guard.metric is Metric.INSTALLATION_SUCCESS)
@@ -16,15 +16,20 @@ def done(started: int, failed: int, missing: int = 0) -> Counts:
     return Counts(started=started, finished=started - missing, failed=failed)
 
 
+def so_far(counts: Counts) -> Known:
+    """One phase in one evidence window."""
+    return Known(here=counts, window=counts, ever=counts)
+
+
 NOTHING = done(0, 0)
 
 #: By evidence: required, who decides where it cannot be proven, all phases so far, whether it goes on, why.
 TABLE: list[tuple[str, str, Counts, bool, str]] = [
     ("none", "approve", done(1, 0), True, "no guard objects, and no proof is required"),
-    ("none", "approve", NOTHING, False, "no vehicle has an outcome in this evidence window"),
-    ("none", "advance", NOTHING, False, "no vehicle has an outcome in this evidence window"),
-    ("none", "approve", done(9, 0, 9), False, "no vehicle has an outcome in this evidence window"),
-    ("below_limit", "advance", NOTHING, False, "no vehicle has an outcome in this evidence window"),
+    ("none", "approve", NOTHING, False, "no vehicle of this phase has an outcome"),
+    ("none", "advance", NOTHING, False, "no vehicle of this phase has an outcome"),
+    ("none", "approve", done(9, 0, 9), False, "no vehicle of this phase has an outcome"),
+    ("below_limit", "advance", NOTHING, False, "no vehicle of this phase has an outcome"),
     (
         "below_limit", "approve", done(198, 0), True,
         "installation_success_rate healthy: 0 of 198 failed; a rate under 2 % is proven 20:1",
@@ -81,13 +86,13 @@ TABLE: list[tuple[str, str, Counts, bool, str]] = [
     # Each phase by itself may be too small to object, and all of them together are not.
     (
         "below_limit", "advance", done(60, 4), False,
-        "installation_success_rate breach: 4 of 60 failed (6.67 % > 2 %); 138:1 that the 0.5 % a healthy "
-        "fleet may show is exceeded, 100:1 is enough",
+        "installation_success_rate breach: 4 of 60 failed (6.67 % > 2 %); 138:1 against a healthy "
+        "fleet's 0.5 %, 100:1 is enough",
     ),
     (
         "below_target", "advance", done(1000, 15), False,
-        "installation_success_rate degraded: 15 of 1000 failed (1.5 %); 171:1 that the 0.5 % a healthy fleet "
-        "may show is exceeded, though not the 2 % limit",
+        "installation_success_rate degraded: 15 of 1000 failed (1.5 %); 171:1 against a healthy fleet's "
+        "0.5 %, though not over the 2 % limit",
     ),
 ]  # fmt: skip
 
@@ -97,7 +102,7 @@ def test_a_phase_is_followed_by_the_next_where_the_proof_is_there_or_somebody_ma
     requires: str, on_inconclusive: str, pooled: Counts, advance: bool, why: str
 ) -> None:
     promotion = Promotion(requires=Requires(requires), on_inconclusive=OnInconclusive(on_inconclusive))
-    decision = decide(promotion, [], INSTALL, pooled, last=False)
+    decision = decide(promotion, [], INSTALL, so_far(pooled), last=False)
     assert (decision.advance, decision.sentence) == (advance, why)
 
 
@@ -118,7 +123,7 @@ PLAIN = [
 
 @pytest.mark.parametrize(("guard", "pooled", "advance"), PLAIN, ids=str)
 def test_a_bare_rule_is_content_with_itself(guard: Guard, pooled: Counts, advance: bool) -> None:
-    assert decide(Promotion(), [], guard, pooled, last=False).advance is advance
+    assert decide(Promotion(), [], guard, so_far(pooled), last=False).advance is advance
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def test_where_a_bare_rule_says_nothing_the_definition_decides_and_where_it_says
     guard: Guard, pooled: Counts, advance: bool
 ) -> None:
     promotion = Promotion(on_inconclusive=OnInconclusive.ADVANCE)
-    assert decide(promotion, [], guard, pooled, last=False).advance is advance
+    assert decide(promotion, [], guard, so_far(pooled), last=False).advance is advance
 
 
 def verdict(status: Status, guard: str) -> Verdict:
@@ -147,7 +152,7 @@ def test_a_breach_or_a_degraded_guard_holds_whatever_is_proven_and_no_other_verd
 ) -> None:
     promotion = Promotion(requires=requires, on_inconclusive=on_inconclusive)
     verdicts = [verdict(Status.HEALTHY, "one"), verdict(status, "two")]
-    decision = decide(promotion, verdicts, INSTALL, GOOD, last=last)
+    decision = decide(promotion, verdicts, INSTALL, so_far(GOOD), last=last)
     holds = status in (Status.BREACH, Status.DEGRADED)
     assert decision.advance is not holds
     assert (decision.sentence == f"two {status}") is holds
@@ -158,24 +163,24 @@ def test_a_breach_or_a_degraded_guard_holds_whatever_is_proven_and_no_other_verd
 def test_a_ring_nobody_was_heard_from_holds_however_well_the_rings_before_it_went(
     on_inconclusive: OnInconclusive, last: bool
 ) -> None:
-    unheard = evaluate(INSTALL, NOTHING)
-    other = evaluate(SILENCE, NOTHING)
     promotion = Promotion(on_inconclusive=on_inconclusive)
-    assert not decide(promotion, [unheard], INSTALL, GOOD, last=last).advance
-    assert decide(promotion, [other], INSTALL, GOOD, last=last).advance
+    unheard = Known(here=NOTHING, window=GOOD, ever=GOOD)
+    assert not decide(promotion, [], INSTALL, unheard, last=last).advance
+    # A guard that is not asked for proof may have nothing to say.
+    assert decide(promotion, [evaluate(SILENCE, NOTHING)], INSTALL, so_far(GOOD), last=last).advance
 
 
 @pytest.mark.parametrize(("pooled", "advance"), [(done(100, 1), True), (done(100, 1, 2), False)])
 def test_a_missing_report_is_a_failure_for_a_bare_rule_too(pooled: Counts, advance: bool) -> None:
-    assert decide(Promotion(), [], PLAIN_GUARD, pooled, last=False).advance is advance
+    assert decide(Promotion(), [], PLAIN_GUARD, so_far(pooled), last=False).advance is advance
 
 
 def test_of_all_that_hold_the_first_breach_is_told() -> None:
     verdicts = [verdict(status, str(place)) for place, status in enumerate([
         Status.DEGRADED, Status.BREACH, Status.BREACH, Status.HEALTHY,
     ])]  # fmt: skip
-    assert decide(Promotion(), verdicts, INSTALL, GOOD, last=False).sentence == "1 breach"
-    assert decide(Promotion(), verdicts[:1], INSTALL, GOOD, last=False).sentence == "0 degraded"
+    assert decide(Promotion(), verdicts, INSTALL, so_far(GOOD), last=False).sentence == "1 breach"
+    assert decide(Promotion(), verdicts[:1], INSTALL, so_far(GOOD), last=False).sentence == "0 degraded"
 
 
 @pytest.mark.parametrize(
@@ -183,16 +188,47 @@ def test_of_all_that_hold_the_first_breach_is_told() -> None:
     [
         (done(1, 0), True, "the last phase is over and no guard objects"),
         (done(30, 2), True, "the last phase is over and no guard objects"),
-        (NOTHING, False, "no vehicle has an outcome in this evidence window"),
-        (done(30, 0, 30), False, "no vehicle has an outcome in this evidence window"),
+        (NOTHING, False, "no vehicle of this phase has an outcome"),
+        (done(30, 0, 30), False, "no vehicle of this phase has an outcome"),
     ],
 )
 @pytest.mark.parametrize("requires", list(Requires))
 def test_the_last_phase_needs_no_proof_but_somebody_who_was_heard(
     requires: Requires, pooled: Counts, advance: bool, why: str
 ) -> None:
-    decision = decide(Promotion(requires=requires), [], INSTALL, pooled, last=True)
+    decision = decide(Promotion(requires=requires), [], INSTALL, so_far(pooled), last=True)
     assert (decision.advance, decision.sentence) == (advance, why)
+
+
+@pytest.mark.parametrize(
+    ("window", "ever", "advance"),
+    [
+        (NOTHING, done(300, 1), True),
+        (NOTHING, done(300, 5), False),
+        (done(200, 0), done(1000, 40), True),
+        (done(20, 0), done(1000, 40), False),
+        (done(20, 4), done(100_000, 14), False),
+    ],
+)
+def test_what_a_resume_has_acknowledged_trips_nothing_again_and_proves_with_the_rest(
+    window: Counts, ever: Counts, advance: bool
+) -> None:
+    known = Known(here=ever, window=window, ever=ever)
+    assert decide(Promotion(), [], INSTALL, known, last=False).advance is advance
+
+
+@pytest.mark.parametrize("requires", list(Requires))
+def test_a_last_phase_of_which_all_is_acknowledged_is_over(requires: Requires) -> None:
+    known = Known(here=done(10, 5), window=NOTHING, ever=done(10, 5))
+    assert decide(Promotion(requires=requires), [], INSTALL, known, last=True).advance
+
+
+def test_where_a_cohort_was_left_out_the_others_prove_their_health_the_more() -> None:
+    """They were chosen after looking: of twenty cohorts some choice leaves good ones by luck."""
+    for healthy, chosen_from, advance in ((198, 1, True), (394, 20, False), (395, 20, True)):
+        counts = done(healthy, 0)
+        known = Known(here=counts, window=counts, ever=counts, chosen_from=chosen_from)
+        assert decide(Promotion(), [], INSTALL, known, last=False).advance is advance
 
 
 def test_a_proof_under_the_limit_is_asked_for_where_nothing_else_is_said_and_a_person_decides() -> None:

@@ -363,8 +363,8 @@ SENTENCES: list[tuple[Guard, Counts, str]] = [
         Counts(started=1000, finished=700, failed=21, group=1000),
         "share breach: 21 of 700 failed (2.1 % of a group of 1000 > 2 %)",
     ),
-    (GUARDS[Metric.CRITICAL], finished(5, 0), "critical continue: 0 of 5 failed (0 <= 0)"),
-    (GUARDS[Metric.CRITICAL], finished(5, 2), "critical breach: 2 of 5 failed (2 > 0)"),
+    (GUARDS[Metric.CRITICAL], finished(5, 0), "critical continue: 0 of 5 came to harm (0 <= 0)"),
+    (GUARDS[Metric.CRITICAL], finished(5, 2), "critical breach: 2 of 5 came to harm (2 > 0)"),
     (
         INSTALL,
         Counts(started=9, finished=0),
@@ -373,32 +373,32 @@ SENTENCES: list[tuple[Guard, Counts, str]] = [
     (
         INSTALL,
         Counts(started=200, finished=60, failed=1),
-        "installation_success_rate continue: 1 of 60 failed, 140 under way; pauses at 6 failures",
+        "installation_success_rate continue: 1 of 60 failed, 140 under way; pauses at 6",
     ),
-    (INSTALL, finished(12, 2), "installation_success_rate continue: 2 of 12 failed; pauses at 3 failures"),
+    (INSTALL, finished(12, 2), "installation_success_rate continue: 2 of 12 failed; pauses at 3"),
     (
         INSTALL,
         finished(11, 2),
-        "installation_success_rate breach: 2 of 11 failed (18.2 % > 2 %); 113:1 that the 0.5 % a healthy "
-        "fleet may show is exceeded, 100:1 is enough",
+        "installation_success_rate breach: 2 of 11 failed (18.2 % > 2 %); 113:1 against a healthy "
+        "fleet's 0.5 %, 100:1 is enough",
     ),
     (
         INSTALL,
         finished(449, 9),
-        "installation_success_rate breach: 9 of 449 failed (2.004 % > 2 %); 164:1 that the 0.5 % a healthy "
-        "fleet may show is exceeded, 100:1 is enough",
+        "installation_success_rate breach: 9 of 449 failed (2.004 % > 2 %); 164:1 against a healthy "
+        "fleet's 0.5 %, 100:1 is enough",
     ),
     (
         INSTALL,
         finished(1000, 15),
-        "installation_success_rate degraded: 15 of 1000 failed (1.5 %); 171:1 that the 0.5 % a healthy fleet "
-        "may show is exceeded, though not the 2 % limit",
+        "installation_success_rate degraded: 15 of 1000 failed (1.5 %); 171:1 against a healthy fleet's "
+        "0.5 %, though not over the 2 % limit",
     ),
     (
         INSTALL,
         finished(10_000, 201),
-        "installation_success_rate breach: 201 of 10000 failed (2.01 % > 2 %); over 1,000,000:1 that the "
-        "0.5 % a healthy fleet may show is exceeded, 100:1 is enough",
+        "installation_success_rate breach: 201 of 10000 failed (2.01 % > 2 %); over 1,000,000:1 against a "
+        "healthy fleet's 0.5 %, 100:1 is enough",
     ),
     (
         INSTALL,
@@ -427,8 +427,8 @@ def test_a_verdict_on_a_part_of_the_ring_names_the_part() -> None:
     verdict = evaluate(INSTALL, finished(57, 5), "hw_id=HW-C3", 4000)
     assert verdict.slice == "hw_id=HW-C3"
     assert verdict.sentence == (
-        "installation_success_rate[hw_id=HW-C3] breach: 5 of 57 failed (8.77 % > 2 %); 4,464:1 that the "
-        "0.5 % a healthy fleet may show is exceeded, 4,000:1 is enough"
+        "installation_success_rate[hw_id=HW-C3] breach: 5 of 57 failed (8.77 % > 2 %); 4,464:1 against a "
+        "healthy fleet's 0.5 %, 4,000:1 is enough"
     )
 
 

@@ -192,14 +192,16 @@ async def test_a_vehicle_that_is_done_is_never_offered_the_campaign_again(
     assert await gateway.admit(vehicle) == {}
 
 
-async def test_a_new_offer_forgets_what_the_earlier_attempt_did(fleet: Fleet, gateway: Gateway) -> None:
+async def test_a_new_offer_takes_nothing_of_the_earlier_attempt_for_its_own(
+    fleet: Fleet, gateway: Gateway
+) -> None:
     [vehicle] = fleet.add(cars(1))
     campaign = fleet.launch()
     fleet.put(campaign, Target.DEFERRED)
     fleet.run("UPDATE assignment SET cancel_wanted = true, not_before = clock_timestamp()")
     second = (await gateway.admit(vehicle))[vehicle]
-    columns = "SELECT attempt, heard_at, fetched_at, not_before, cancel_wanted FROM assignment"
-    assert fleet.rows(columns) == [(2, None, None, None, False)]
+    columns = "SELECT attempt, heard_at, fetched_at < offered_at, not_before, cancel_wanted FROM assignment"
+    assert fleet.rows(columns) == [(2, None, True, None, False)]
     assert await gateway.say(vehicle, second, "closed", "success") is Effect.RECORDED
     assert fleet.state(vehicle, campaign) == "deferred"  # fetched in attempt 1 proves nothing now
 
@@ -291,7 +293,7 @@ LEFT_BEHIND = [
     (Target.DOWNLOADING, "finished", 23, "downloading"),
     (Target.INSTALLING, "finished", 25, "silent"),
     (Target.INSTALLING, "finished", 23, "installing"),
-    (Target.DOWNLOADING, "shut", 25, "pending"),
+    (Target.DOWNLOADING, "shut", 25, "stalled"),
     (Target.INSTALLING, "shut", 25, "silent"),
     (Target.INSTALLING, "delivering", 25, "installing"),
 ]

@@ -41,7 +41,7 @@ async def test_the_report_that_crosses_the_limit_of_the_evidence_closes_the_gate
         assert await poll == {}
     assert fleet.value(BREACH) == (
         "installation_success_rate breach: 5 of 5 failed (100 % > 2 %); "
-        "128:1 that the 0.5 % a healthy fleet may show is exceeded, 100:1 is enough"
+        "128:1 against a healthy fleet's 0.5 %, 100:1 is enough"
     )
 
 
@@ -120,4 +120,4 @@ async def test_a_guard_that_only_tells_people_closes_no_gate_and_is_a_warning(
     seen = fleet.tick(campaign)
     assert (seen.gate_open, seen.breach) == (True, None)
     [warning] = seen.warnings
-    assert (warning.guard, warning.failed) == ("any", 2)
+    assert (warning.phase, warning.verdict.guard, warning.verdict.failed) == (1, "any", 2)

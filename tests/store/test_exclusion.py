@@ -81,7 +81,7 @@ async def test_who_installs_finishes_and_counts_in_no_guard_of_the_new_window(
 ) -> None:
     old, new = fleet.add(cars(10)), fleet.add(cars(10, 10, hw_id="EVO15"))
     campaign = fleet.launch()
-    fleet.install(campaign, new + old[:1], 4)
+    fleet.install(campaign, new + old[:1], 1)
     exclude(fleet, campaign)
     fleet.shut(campaign, 2)
     fleet.open(campaign, 3, new_window=True)

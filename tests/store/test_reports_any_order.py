@@ -9,14 +9,40 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.action import action_id, split
-from campaign.assignment import ATTEMPTS, HARMED, OPEN, TERMINAL, Said, Target, after, meaning
+from campaign.assignment import (
+    ATTEMPTS,
+    HARMED,
+    OPEN,
+    TERMINAL,
+    WAITING,
+    Happening,
+    Said,
+    Target,
+    after,
+    meaning,
+)
 from store.reports import Channel, Effect, Report
 from tests.store.fleet import Fleet, Gateway, cars, plain, report
 
 VEHICLES = 3
 INSTALLED = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
-_ROWS = "SELECT vehicle_id, state, attempt, fetched_at IS NOT NULL FROM assignment ORDER BY 1"
+_ROWS = (
+    "SELECT vehicle_id, state, attempt, coalesce(fetched_at >= offered_at, false), fetched_at IS NOT NULL "
+    "FROM assignment ORDER BY 1"
+)
+
+#: The state of a vehicle, its attempt, and whether it fetched an artifact in this attempt or in any.
+Row = tuple[Target, int, bool, bool]
 _LOG = "SELECT vehicle_id, attempt, channel, execution, finished, details FROM report ORDER BY id"
+
+
+def earlier(state: Target, said: Report, *, ever: bool) -> Target | None:
+    """The outcome of an attempt before the present one, while that has not begun."""
+    event = meaning(said.said, fetched=ever)
+    begun = ever or event is Happening.HARM
+    new = after(Target.STALLED, event)
+    counts = begun and said.channel == "deployment" and state in WAITING and new in ATTEMPTS
+    return new if counts else None
 
 
 @dataclass(frozen=True)
@@ -72,7 +98,7 @@ class Run:
 
     def reset(self) -> None:
         self.known: list[Report] = []
-        self.acknowledged: dict[int, Target] = {}
+        self.acknowledged: set[int] = set()
         self.fleet.run("DELETE FROM report")
         self.fleet.run("DELETE FROM software_change")
         self.fleet.run("UPDATE campaign SET gate_open = true, breach = NULL, shut_at = NULL")
@@ -83,14 +109,14 @@ class Run:
         self.fleet.run("UPDATE tally SET acknowledged = 0")
         self.fleet.run("UPDATE ecu SET sw_version = built_version")  # or nobody would be admitted again
 
-    def rows(self) -> dict[int, tuple[Target, int, bool]]:
-        return {row[0]: (Target(row[1]), row[2], row[3]) for row in self.fleet.rows(_ROWS)}
+    def rows(self) -> dict[int, Row]:
+        return {row[0]: (Target(row[1]), *row[2:]) for row in self.fleet.rows(_ROWS)}
 
     async def step(self, step: Any) -> None:
         if step == "admit":
             await self.gateway.admit(*self.ids)
         elif step == "begin":
-            for vehicle, (_, attempt, _) in self.rows().items():
+            for vehicle, (_, attempt, *_) in self.rows().items():
                 await self.gateway.begin(vehicle, action_id(self.campaign, max(attempt, 1)))
         elif step == "again":
             await self.step("due")
@@ -98,7 +124,7 @@ class Run:
         elif step == "start":
             await self.step("admit")
             await self.step("begin")
-            for vehicle, (state, attempt, _) in self.rows().items():
+            for vehicle, (state, attempt, *_) in self.rows().items():
                 if state is Target.DOWNLOADING:
                     said = report(vehicle, action_id(self.campaign, attempt), "proceeding")
                     await self.gateway.record(said)
@@ -109,7 +135,7 @@ class Run:
         elif step == "open":
             self.seq += 1
             self.fleet.open(self.campaign, self.seq, new_window=True)
-            self.acknowledged = {each: row[0] for each, row in self.rows().items() if row[0] in ATTEMPTS}
+            self.acknowledged = {each for each, row in self.rows().items() if row[0] in ATTEMPTS}
         elif step == "cancel":
             self.fleet.run("UPDATE assignment SET cancel_wanted = true WHERE state = 'downloading'")
         elif step == "due":
@@ -122,7 +148,7 @@ class Run:
                 "(SELECT min(vehicle_id) FROM assignment WHERE state = 'installing')"
             )
         else:
-            self.fleet.run("UPDATE assignment SET state = 'pending' WHERE state = 'downloading'")
+            self.fleet.run("UPDATE assignment SET state = 'stalled' WHERE state = 'downloading'")
 
     async def tell(self, group: list[Tell]) -> None:
         """Report one by one and look at what each changed; then all again, which changes nothing more."""
@@ -130,7 +156,7 @@ class Run:
         for tell in group:
             vehicle = self.ids[tell.vehicle]
             before = self.rows()
-            state, attempt, fetched = before[vehicle]
+            state, attempt, fetched, ever = before[vehicle]
             said = Report(
                 vehicle, action_id(self.campaign, max(1, attempt + tell.attempt)), tell.channel, tell.said
             )
@@ -142,43 +168,46 @@ class Run:
                 v: row for v, row in before.items() if v != vehicle
             }
             new = now[vehicle][0]
-            assert now[vehicle][1:] == (attempt, fetched)
-            if max(1, attempt + tell.attempt) != attempt:
-                assert (effect, new) == (
-                    Effect.UNKNOWN if max(1, attempt + tell.attempt) > attempt else Effect.OVER,
-                    state,
-                )
+            assert now[vehicle][1:] == (attempt, fetched, ever)
+            if max(1, attempt + tell.attempt) > attempt:
+                assert (effect, new) == (Effect.UNKNOWN, state)
+            elif max(1, attempt + tell.attempt) < attempt:
+                outcome = earlier(state, said, ever=ever)
+                wanted = (Effect.OVER, state) if outcome is None else (Effect.RECORDED, outcome)
+                assert (effect, new) == wanted
             elif tell.channel == "cancel":
                 assert new in (state, Target.CANCELLED)
             elif state is Target.OFFERED and not delivering:
                 assert (effect, new) == (Effect.OVER, Target.PENDING)
-            elif state in OPEN and not fetched:
+            elif state in OPEN and not fetched and meaning(tell.said, fetched=False) is not Happening.HARM:
                 assert new is state  # it was withdrawn before it began: there is no outcome
             else:
                 assert new is after(state, meaning(tell.said, fetched=fetched))
             if state in TERMINAL and state not in (Target.SILENT, Target.EXPIRED):
                 assert new is state
             if new is Target.SUCCEEDED:
-                assert fetched
+                assert ever
         settled = self.rows()
         self.known += [it for it in sent * 2 if split(it.action)[1] <= settled[it.vehicle_id][1]]
         # What was not started when a failure among them shut the gate is withdrawn.
         asked = {(it.vehicle_id, split(it.action)[1]) for it in sent if it.channel == "deployment"}
         if not self.fleet.gate_open(self.campaign):
             settled = {
-                vehicle: (Target.PENDING, attempt, fetched)
-                if state is Target.OFFERED and (vehicle, attempt) in asked
-                else (state, attempt, fetched)
-                for vehicle, (state, attempt, fetched) in settled.items()
+                vehicle: (Target.PENDING, *row[1:])
+                if row[0] is Target.OFFERED and (vehicle, row[1]) in asked
+                else row
+                for vehicle, row in settled.items()
             }
         await self.gateway.record(*sent)
         assert self.rows() == settled
 
     def assert_acknowledged(self) -> None:
-        """What was known when the window began and holds still; a correction takes out itself alone."""
+        """What was known when the window began; a correction stays acknowledged and takes no other along."""
         rows = self.rows()
-        still = [state.value for each, state in self.acknowledged.items() if rows[each][0] is state]
-        kept = self.fleet.rows("SELECT state, acknowledged FROM tally WHERE acknowledged > 0")
+        still = [rows[each][0].value for each in self.acknowledged]
+        kept = self.fleet.rows(
+            "SELECT state, acknowledged FROM tally WHERE acknowledged > 0 AND state <> 'stalled'"
+        )
         assert dict(kept) == Counter(still)
 
     def assert_slices(self) -> None:

@@ -14,6 +14,7 @@ from store import journal, withdrawals
 from store.reports import Effect
 from store.tables import ArtifactRow
 from store.withdrawals import Withdrawn
+from store.words import LOCK_SQL
 from tests.store.fleet import (
     ARTIFACT,
     MODULE,
@@ -21,9 +22,9 @@ from tests.store.fleet import (
     Fleet,
     Gateway,
     cars,
-    connected,
     define,
     report,
+    until,
     waiting_for_a_lock,
 )
 
@@ -38,8 +39,7 @@ TWIN: dict[str, Any] = {"name": "Twin", "modules": [MODULE | {"version": "1.4.1"
 
 
 def withdraw(fleet: Fleet, what: str = "Pkg", now: datetime = NOW) -> Withdrawn:
-    with fleet.engine.begin() as connection:
-        return withdrawals.withdraw(connection, what, "ann", "brakes fail", now)
+    return withdrawals.withdraw(fleet.engine, what, "ann", "brakes fail", now)
 
 
 def reinstate(fleet: Fleet, what: str = "Pkg") -> list[str]:
@@ -71,27 +71,19 @@ def test_every_campaign_with_the_file_is_stopped_by_the_name_of_a_package_or_the
         assert texts(fleet, campaign) == [f"{what} was withdrawn everywhere by ann: brakes fail"]
 
 
-async def test_the_campaigns_are_stopped_by_one_commit(fleet: Fleet, two: tuple[int, int]) -> None:
-    """Before it, others see open gates; a poll in between waits, and gets nothing."""
-    vehicles = list(fleet.states(two[0])) + list(fleet.states(two[1]))
-    watching = Fleet.looking(fleet.url)
-    async with connected(fleet.url) as gateway:
-        with fleet.engine.begin() as connection:
-            withdrawals.withdraw(connection, "Pkg", "ann", "", NOW)
-            assert [watching.gate_open(campaign) for campaign in two] == [True, True]
-            poll = asyncio.create_task(gateway.admit(*vehicles))
-            await waiting_for_a_lock(watching)
-        assert [watching.gate_open(campaign) for campaign in two] == [False, False]
-        assert await poll == {}
-    watching.close()
-
-
-async def test_a_withdrawal_that_is_rolled_back_stops_nothing(fleet: Fleet, two: tuple[int, int]) -> None:
-    before = fleet.everything()
-    with fleet.engine.connect() as connection:
-        withdrawals.withdraw(connection, "Pkg", "ann", "", NOW)
-        connection.rollback()
-    assert fleet.everything() == before
+@pytest.mark.parametrize("held", [0, 1])
+async def test_a_campaign_that_holds_its_lock_keeps_no_other_from_being_stopped(
+    held: int, fleet: Fleet, two: tuple[int, int]
+) -> None:
+    """It may be ending, which takes its time; it is stopped as soon as it lets go."""
+    with fleet.engine.begin() as holder:
+        holder.exec_driver_sql(LOCK_SQL, ([two[held]],))
+        stopping = asyncio.create_task(asyncio.to_thread(withdraw, fleet))
+        await until(lambda: not fleet.gate_open(two[1 - held]))
+        assert fleet.gate_open(two[held])
+        await waiting_for_a_lock(fleet)
+    assert (await stopping).campaigns == ["One", "Two"]
+    assert not fleet.gate_open(two[held])
 
 
 async def test_nobody_is_admitted_nor_begins_and_who_downloads_is_asked_to_cancel(
@@ -195,7 +187,9 @@ async def test_what_is_reinstated_is_delivered_again_once_its_campaigns_are_resu
     assert (seen.gate_open, seen.withdrawn) == (True, "")
     assert set(await gateway.admit(*vehicles)) == set(vehicles)
     assert not fleet.gate_open(two[1])
+    assert texts(fleet, two[0])[1:] == ["Pkg was reinstated by ann: found harmless"]
     assert reinstate(fleet) == []
+    assert len(texts(fleet, two[0])) == 2
     assert fleet.register(define(name="New")) == {1: 20}
 
 
@@ -208,8 +202,7 @@ def test_a_withdrawal_that_comes_twice_is_written_once(fleet: Fleet, two: tuple[
 
 def test_the_first_who_withdrew_a_file_stays_on_record(fleet: Fleet, two: tuple[int, int]) -> None:
     withdraw(fleet)
-    with fleet.engine.begin() as connection:
-        withdrawals.withdraw(connection, "Twin", "bob", "so they say", NOW.replace(hour=13))
+    withdrawals.withdraw(fleet.engine, "Twin", "bob", "so they say", NOW.replace(hour=13))
     assert fleet.rows("SELECT sha256, actor, reason FROM withdrawal") == [(SHA256, "ann", "brakes fail")]
     assert len(texts(fleet, two[0])) == 2
 
