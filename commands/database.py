@@ -24,8 +24,8 @@ def database(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(settings: Settings) -> Iterator[sqlalchemy.Connection]:
-    """A SQLAlchemy connection whose writes are one transaction.
+def transactions(settings: Settings) -> Iterator[sqlalchemy.Engine]:
+    """A SQLAlchemy engine, for a command of several transactions.
 
     Raises:
         RuntimeFault: the database is out of reach, too old, or has another schema.
@@ -34,25 +34,21 @@ def writing(settings: Settings) -> Iterator[sqlalchemy.Connection]:
         check_schema(url)
         source = engine(url)
         try:
-            with source.begin() as connection:
-                yield connection
+            yield source
         finally:
             source.dispose()
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[sqlalchemy.Connection]:
-    """A SQLAlchemy connection whose writes, if there are any, are rolled back.
+def writing(settings: Settings) -> Iterator[sqlalchemy.Connection]:
+    """A SQLAlchemy connection whose writes are one transaction; raises RuntimeFault as above."""
+    with transactions(settings) as source, source.begin() as connection:
+        yield connection
 
-    Raises:
-        RuntimeFault: the database is out of reach, too old, or has another schema.
-    """
-    with database_url(settings) as url:
-        check_schema(url)
-        source = engine(url)
-        try:
-            with source.connect() as connection:
-                yield connection
-                connection.rollback()
-        finally:
-            source.dispose()
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[sqlalchemy.Connection]:
+    """A SQLAlchemy connection whose writes, if any, are rolled back; raises RuntimeFault as above."""
+    with transactions(settings) as source, source.connect() as connection:
+        yield connection
+        connection.rollback()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.database import database, writing
+from commands.database import database, reading, transactions, writing
 from commands.output import EXIT_CODES, AsJson, By, Reason, one_line_errors, print_json, print_table
 from runtime.settings import load_settings
 from store import packages as stored
@@ -46,23 +46,37 @@ def list_command(as_json: AsJson = False) -> None:
 
     Example: package list
     """
-    with one_line_errors(), database(load_settings()) as connection:
-        found = stored.packages(connection)
+    with one_line_errors():
+        settings = load_settings()
+        with database(settings) as connection:
+            found = stored.packages(connection)
+        with reading(settings) as source:
+            gone = withdrawals.withdrawn(source)
     if as_json:
-        print_json([_as_dict(item) for item in found])
+        print_json([_as_dict(item) | {"withdrawn": _withdrawn(item, gone)} for item in found])
         return
     print_table(
-        ("name", "modules", "registered_at", "description"),
+        ("name", "modules", "registered_at", "description", "withdrawn"),
         (
             (
                 item.package.name,
                 [f"{module.ecu} {module.version}" for module in item.package.modules],
                 item.registered_at,
                 item.package.description or None,
+                _withdrawn(item, gone),
             )
             for item in found
         ),
     )
+
+
+def _withdrawn(item: stored.Registered, gone: dict[str, withdrawals.Withdrawal]) -> str | None:
+    """When and why a package was withdrawn; None: it was not."""
+    for module in item.package.modules:
+        if (known := gone.get(module.artifact.sha256)) is not None:
+            why = f": {known.reason}" if known.reason else ""
+            return f"{known.at:%Y-%m-%d %H:%M} UTC by {known.actor}{why}"
+    return None
 
 
 @package.command("show", epilog=EXIT_CODES)
@@ -104,8 +118,8 @@ def withdraw_command(
 
     Example: package withdraw Pkg_v2.4 --reason "brakes fail"
     """
-    with one_line_errors(), writing(load_settings()) as connection:
-        found = withdrawals.withdraw(connection, what, by, reason, datetime.now(UTC))
+    with one_line_errors(), transactions(load_settings()) as engine:
+        found = withdrawals.withdraw(engine, what, by, reason, datetime.now(UTC))
     if as_json:
         print_json({"files": found.hashes, "campaigns": found.campaigns})
         return

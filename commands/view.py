@@ -41,6 +41,8 @@ def _aside(status: Status) -> list[str]:
             counts[state] = counts.get(state, 0) + vehicles
     apart = [f"{counts[state]} {state.replace('_', ' ')}" for state in _APART if counts.get(state)]
     lines = [f"not counted: {', '.join(apart)}"] if apart else []
+    if counts.get("stalled"):
+        lines.append(f"stalled downloads: {counts['stalled']}, offered again when they poll")
     if status.cap is not None and status.stage == "Active":
         lines.append(f"at most {status.cap} in flight, as the evidence allows")
     if status.excluded:

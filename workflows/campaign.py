@@ -258,12 +258,12 @@ class CampaignWorkflow(Steps):
             if found is None:
                 return
             if found.finding is Finding.BREACH and found.seen.breach is not None:
-                story.breach = found.seen.breach
-                story.breaches += 1
-                story.why += f"; since then {story.breach.sentence}"
-                self._note("Ringmaster", "breach", f"while paused: {story.breach.sentence}")
+                story.stop(found.seen.breach)
+                story.why += f"; since then {found.seen.breach.sentence}"
+                self._note("Ringmaster", "breach", f"while paused: {found.seen.breach.sentence}")
                 self._urgent_lines = True
-                self._tell_people(f"Breach while paused: {self.definition.name}", self._paused_notice())
+                title = f"Breach while paused: {self.definition.name}"
+                self._tell_people(title, self._paused_notice(), urgent=True)
             elif found.finding is Finding.CULPRIT and found.seen.culprit is not None:
                 self._name_culprit(found.seen.culprit)
             elif found.finding is Finding.SUPERSEDED:
@@ -276,7 +276,10 @@ class CampaignWorkflow(Steps):
         story = self._story
         if story.breach is None:
             return
+        if story.breach.culprit is not None:
+            story.why = story.why.removesuffix(f"; {story.breach.culprit.sentence}")
         story.breach = story.breach.model_copy(update={"culprit": culprit})
+        story.culprits += (culprit.cohort,)
         story.why += f"; {culprit.sentence}"
         self._note("Ringmaster", "culprit", culprit.sentence)
         self._urgent_lines = True
@@ -324,8 +327,7 @@ class CampaignWorkflow(Steps):
             self._move(Event.PROCESSED)
             return
         if found.finding is Finding.BREACH and seen.breach is not None:
-            story.breach = seen.breach
-            story.breaches += 1
+            story.stop(seen.breach)
             story.why = f"paused by a guard{self._again()}: {seen.breach.sentence}"
         elif found.finding is Finding.WITHDRAWN:
             story.why = f"paused: the package was withdrawn everywhere by {seen.withdrawn}"

@@ -6,6 +6,8 @@ from shlex import quote
 from campaign.breach import Exposed
 from workflows.story import Story
 
+_STARTER = "python starter.py"
+
 #: What a person can answer a stop with; both tools, because not everybody has both.
 _SIGNAL = "temporal workflow signal --workflow-id {id} --name {name}"
 _EXCLUDE = "temporal workflow update execute --workflow-id {id} --name exclude --input {request}"
@@ -18,8 +20,6 @@ def paused(story: Story, workflow_id: str) -> str:
         lines.append(f"under way at the stop: {story.breach.exposed.sentence}")
     if story.exposure is not None:
         lines.append(stopped(story.exposure))
-    if story.seen is not None and story.seen.withdrawn:
-        lines.append("first let the package be delivered again: starter.py package reinstate NAME")
     return "\n".join([*lines, *answers(story, workflow_id)])
 
 
@@ -36,19 +36,20 @@ def answers(story: Story, workflow_id: str) -> list[str]:
     """The commands that answer a pause, ready for a shell."""
     name = quote(workflow_id)
     culprit = story.breach.culprit if story.breach is not None else None
-    lines = []
+    end = [f"end it: {_STARTER} abort {name}", f"  or: {_SIGNAL.format(id=name, name='abort')}"]
+    go_on = [f"go on with all: {_STARTER} resume {name}", f"  or: {_SIGNAL.format(id=name, name='resume')}"]
+    if story.seen is not None and story.seen.withdrawn:
+        first = f"or first let its package be delivered again: {_STARTER} package reinstate NAME"
+        return [*end, first, f"then {go_on[0]}", go_on[1]]
     if culprit is not None:
-        lines += [
-            f"leave {culprit.cohort} out and go on: starter.py exclude {name} {quote(culprit.cohort)}",
+        out = quote(culprit.cohort)
+        return [
+            f"leave {culprit.cohort} out and go on: {_STARTER} exclude {name} {out}",
             f"  or: {_EXCLUDE.format(id=name, request=quote(json.dumps({'cohort': culprit.cohort})))}",
+            *go_on,
+            *end,
         ]
-    lines += [
-        f"go on with all: starter.py resume {name}",
-        f"  or: {_SIGNAL.format(id=name, name='resume')}",
-        f"end it: starter.py abort {name}",
-        f"  or: {_SIGNAL.format(id=name, name='abort')}",
-    ]
-    return lines
+    return [*go_on, *end]
 
 
 def waiting(story: Story, workflow_id: str) -> str:
@@ -57,8 +58,8 @@ def waiting(story: Story, workflow_id: str) -> str:
     return "\n".join(
         [
             story.why,
-            f"go on: starter.py promote {name}",
+            f"go on: {_STARTER} promote {name}",
             f"  or: {_SIGNAL.format(id=name, name='promote')}",
-            f"end it: starter.py abort {name}",
+            f"end it: {_STARTER} abort {name}",
         ]
     )

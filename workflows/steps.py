@@ -92,11 +92,11 @@ class Steps(Console):
         self._show()
 
     def _warn(self, found: Supervised) -> None:
-        """Tell people of guards that stop nothing, once in an evidence window."""
+        """Tell people of guards that stop nothing, once a phase in an evidence window."""
         story = self._story
-        new = [verdict for verdict in found.seen.warnings if verdict.guard not in story.warned]
-        story.warned += tuple(verdict.guard for verdict in new)
-        text = "; ".join(verdict.sentence for verdict in new)
+        new = [caution for caution in found.seen.warnings if caution.key not in story.warned]
+        story.warned += tuple(caution.key for caution in new)
+        text = "; ".join(f"phase {caution.phase}: {caution.verdict.sentence}" for caution in new)
         self._note("Ringmaster", "warning", text)
         self._urgent_lines = True
         self._tell_people(f"Warning: {self.definition.name}", f"{text}\nnothing was stopped")
@@ -109,7 +109,6 @@ class Steps(Console):
         phase = self.definition.phases[story.phase - 1]
         now = workflow.now()
         age = now - (story.phase_began_at or now)
-        culprit = story.breach.culprit if story.breach is not None else None
         return Watch(
             campaign_id=story.campaign_id,
             seq=story.seq,
@@ -119,7 +118,7 @@ class Steps(Console):
             quorum_percent=phase.quorum_percent,
             deadline=phase.deadline,
             breach_known=story.breach is not None or story.state.final,
-            culprit=culprit.cohort if culprit is not None else "",
+            culprits=story.culprits,
             warned=story.warned,
             promotion=self.definition.promotion_of(story.phase),
         )

@@ -35,6 +35,7 @@ class Story(BaseModel):
     why: str = ""
     breach: Breach | None = None
     breaches: int = 0
+    culprits: tuple[str, ...] = ()
     last_resume: Order | None = None
     warned: tuple[str, ...] = ()
     exposure: Exposed | None = None
@@ -44,6 +45,12 @@ class Story(BaseModel):
     unwritten: list[Line] = Field(default_factory=list)
     lines: int = 0
     phase_began_at: datetime | None = None
+
+    def stop(self, breach: Breach) -> None:
+        """A guard has stopped the campaign; people are told of the culprit with it, if one is known."""
+        self.breach = breach
+        self.breaches += 1
+        self.culprits = (breach.culprit.cohort,) if breach.culprit is not None else ()
 
     def note(self, run_id: str, at: datetime, actor: str, event: str, text: str) -> None:
         """Write a line: shown at once, journaled with the next write to the database.

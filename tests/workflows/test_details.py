@@ -9,7 +9,7 @@ import pytest
 from campaign.breach import Breach, Exposed
 from campaign.cohorts import Culprit
 from campaign.lifecycle import State
-from campaign.supervision import Window
+from campaign.supervision import Caution, Window
 from campaign.verdict import Status as Health
 from campaign.verdict import Verdict
 from tests.workflows.campaigns import Stage
@@ -96,7 +96,10 @@ async def test_the_page_of_a_breach_with_much_to_say_stays_small(stage: Stage) -
     )
     culprit = Culprit(cohort="hw_id=" + "E" * 900, failed=1, finished=1, of_failed=1, of_finished=10)
     world.breach = Breach(phase=1, phase_name="ring 1", verdict=verdict, culprit=culprit)
-    world.warnings = tuple(verdict.model_copy(update={"guard": f"guard {number}"}) for number in range(40))
+    world.warnings = tuple(
+        Caution(phase=1, verdict=verdict.model_copy(update={"guard": f"guard {number}"}))
+        for number in range(40)
+    )
     await world.happens(setattr, world, "gate_open", False)
     await world.until(lambda: len(world.notices) == 2)
     page = await campaign.details()

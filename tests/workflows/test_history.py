@@ -183,7 +183,7 @@ async def test_warnings_and_the_last_resume_are_remembered_over_a_fresh_history(
     await campaign.signal("promote")
     await world.until_watched(Mode.BAKING, 2)
     assert len(await runs(campaign)) > before
-    assert world.orders("supervise")[-1].warned == ("not_ok",)
+    assert world.orders("supervise")[-1].warned == ("1/not_ok",)
     await world.happens(world.fail, 2, failed=1, of=20)
     await world.until_watched(Mode.HOLDING, 2)
     status = await campaign.status()

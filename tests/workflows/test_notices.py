@@ -48,7 +48,7 @@ def breached(cohort: str | None = None) -> Story:
 def commands(text: str, word: str) -> list[list[str]]:
     """The command lines of a notice that hold a word, as a shell reads them."""
     lines = [line.split(": ", 1)[1] for line in text.splitlines() if ": " in line]
-    found = [shlex.split(line) for line in lines if line.startswith(("starter.py", "temporal "))]
+    found = [shlex.split(line) for line in lines if line.startswith(("python starter.py", "temporal "))]
     return [command for command in found if word in command]
 
 
@@ -67,7 +67,7 @@ def test_a_pause_gives_both_commands_for_every_answer() -> None:
     text = notices.paused(breached(), ID)
     for signal in ("resume", "abort"):
         assert commands(text, signal) == [
-            ["starter.py", signal, ID],
+            ["python", "starter.py", signal, ID],
             ["temporal", "workflow", "signal", "--workflow-id", ID, "--name", signal],
         ]
     assert commands(text, "exclude") == []
@@ -76,7 +76,7 @@ def test_a_pause_gives_both_commands_for_every_answer() -> None:
 @pytest.mark.parametrize("cohort", COHORTS)
 def test_a_culprit_can_be_left_out_by_what_is_pasted_into_a_shell(cohort: str) -> None:
     starter, temporal = commands(notices.paused(breached(cohort), ID), "exclude")
-    assert starter == ["starter.py", "exclude", ID, cohort]
+    assert starter == ["python", "starter.py", "exclude", ID, cohort]
     assert temporal[:-1] == [
         "temporal", "workflow", "update", "execute", "--workflow-id", ID, "--name", "exclude", "--input",
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_culprit_can_be_left_out_by_what_is_pasted_into_a_shell(cohort: str) -
 def test_a_workflow_id_that_a_person_has_made_up_survives_a_shell(workflow_id: str) -> None:
     paused = notices.paused(breached("hw_id=EVO15"), workflow_id)
     waiting = notices.waiting(Story(why="ring 1 waits for a person: too few"), workflow_id)
-    assert [command[2] for command in commands(paused + "\n" + waiting, "starter.py")] == [workflow_id] * 5
+    assert [command[3] for command in commands(paused + "\n" + waiting, "starter.py")] == [workflow_id] * 5
     for command in commands(paused + "\n" + waiting, "temporal"):
         assert command[command.index("--workflow-id") + 1] == workflow_id
 
@@ -96,10 +96,10 @@ def test_a_wait_says_why_and_how_to_go_on_or_to_end_it() -> None:
     text = notices.waiting(Story(why="ring 1 waits for a person: too few"), ID)
     assert text.splitlines()[0] == "ring 1 waits for a person: too few"
     assert commands(text, "promote") == [
-        ["starter.py", "promote", ID],
+        ["python", "starter.py", "promote", ID],
         ["temporal", "workflow", "signal", "--workflow-id", ID, "--name", "promote"],
     ]
-    assert commands(text, "abort") == [["starter.py", "abort", ID]]
+    assert commands(text, "abort") == [["python", "starter.py", "abort", ID]]
 
 
 async def test_a_channel_that_fails_delays_no_pause_and_is_tried_until_it_works(stage: Stage) -> None:

@@ -32,7 +32,7 @@ async def test_a_phase_that_proves_too_little_waits_for_a_person_and_says_so(sta
     await campaign.world.until(lambda: bool(campaign.world.notices) and WHY in campaign.world.texts())
     [notice] = campaign.world.notices
     assert (notice.title, notice.urgent) == (WAITING, True)
-    assert notice.body.splitlines()[:2] == [WHY, f"go on: starter.py promote {campaign.handle.id}"]
+    assert notice.body.splitlines()[:2] == [WHY, f"go on: python starter.py promote {campaign.handle.id}"]
     assert campaign.world.gate_open
     assert campaign.world.count("open_gate") == 1
 

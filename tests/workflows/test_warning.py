@@ -15,8 +15,8 @@ def told(campaign: Campaign) -> list[str]:
     return [notice.body for notice in campaign.world.notices if notice.title == TITLE]
 
 
-def body(*sentences: str) -> str:
-    return "; ".join(sentences) + "\nnothing was stopped"
+def body(*sentences: str, phase: int = 1) -> str:
+    return "; ".join(f"phase {phase}: {each}" for each in sentences) + "\nnothing was stopped"
 
 
 NOT_OK, SILENCE = "not_ok breach: 1 of 10 failed", "silence breach: 1 of 10 failed"
@@ -27,7 +27,7 @@ async def test_a_warning_is_noted_and_told_and_stops_nothing(stage: Stage) -> No
     world = campaign.world
     before = len(world.calls)
     await world.happens(world.warn, "not_ok")
-    await world.until(lambda: told(campaign) == [body(NOT_OK)] and NOT_OK in world.texts())
+    await world.until(lambda: told(campaign) == [body(NOT_OK)] and f"phase 1: {NOT_OK}" in world.texts())
     assert not world.notices[0].urgent
     await world.until_watched(Mode.ROLLING_OUT, begun_after=before)
     status = await campaign.status()
@@ -68,6 +68,16 @@ async def test_another_guard_is_told_by_itself_and_two_at_once_together(stage: S
     other = await stage.in_state(State.ROLLING_OUT)
     await other.world.happens(other.world.warn, "not_ok", "silence")
     await other.world.until(lambda: told(other) == [body(NOT_OK, SILENCE)])
+
+
+async def test_the_same_guard_is_told_again_in_another_phase(stage: Stage) -> None:
+    campaign = await stage.in_state(State.ROLLING_OUT)
+    world = campaign.world
+    await world.happens(world.warn, "not_ok")
+    await world.until(lambda: len(told(campaign)) == 1)
+    await world.happens(lambda: world.warn("not_ok", phase=2))
+    await world.until(lambda: len(told(campaign)) == 2)
+    assert told(campaign) == [body(NOT_OK), body(NOT_OK, phase=2)]
 
 
 async def test_a_warning_is_told_again_in_the_window_that_a_resume_begins(stage: Stage) -> None:

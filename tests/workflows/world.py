@@ -37,7 +37,7 @@ from campaign.journal import Line
 from campaign.lifecycle import State
 from campaign.metrics import Overdue, count
 from campaign.promotion import Decision
-from campaign.supervision import Mode, Observation, PhaseView, Watch, Window, find
+from campaign.supervision import Caution, Mode, Observation, PhaseView, Watch, Window, find
 from campaign.verdict import Verdict, evaluate
 
 CAMPAIGN = 7
@@ -92,7 +92,7 @@ class World:
     #: What a watched phase has proven.
     promotion: Decision | None = PROVEN
     #: What guards say that stop nothing.
-    warnings: tuple[Verdict, ...] = ()
+    warnings: tuple[Caution, ...] = ()
     #: Who fails, as far as those say who were under way at a stop.
     culprit: Culprit | None = None
     #: Who is under way when the gate is shut.
@@ -210,11 +210,16 @@ class World:
         """The package is withdrawn everywhere; an empty reason takes that back."""
         self.withdrawn = why
 
-    def warn(self, *names: str) -> tuple[Verdict, ...]:
+    def warn(self, *names: str, phase: int = 1) -> tuple[Caution, ...]:
         """Guards of these names, which only tell people, are breached from now on."""
         verdict = verdict_on(Tally(by_state={Target.FAILED: 1, Target.SUCCEEDED: 9}))
         self.warnings = tuple(
-            verdict.model_copy(update={"guard": name, "sentence": f"{name} breach: 1 of 10 failed"})
+            Caution(
+                phase=phase,
+                verdict=verdict.model_copy(
+                    update={"guard": name, "sentence": f"{name} breach: 1 of 10 failed"}
+                ),
+            )
             for name in names
         )
         return self.warnings
@@ -414,7 +419,7 @@ class World:
             window=self.window,
             windows=tuple(self.windows),
             breach=self.breach,
-            verdicts=(here, *self.warnings),
+            verdicts=(here, *(caution.verdict for caution in self.warnings)),
             warnings=self.warnings,
             promotion=self.promotion if watch.mode in (Mode.BAKING, Mode.PROVING) else None,
             culprit=self.culprit,
