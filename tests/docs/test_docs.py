@@ -233,7 +233,7 @@ def test_the_numbers_of_the_brake_are_those_of_the_code() -> None:
     assert limits.overdue == timedelta(hours=3)
     assert slice_length(limits.overdue) == timedelta(minutes=5)
     assert slice_length(limits.overdue) * SLICES_JUDGED_TOGETHER == limits.overdue / 3 == timedelta(hours=1)
-    assert expected_harm(1_000, 30) == 1_600
+    assert expected_harm(1_000, 30) == 1_750
     demo = yaml.load(read(ROOT / "examples/winter-optimization.yaml"), Loader=_Loader)
     floor = Limits.model_validate(demo["limits"]).in_flight_floor
     readme = " ".join(read(ROOT / "README.md").split())
