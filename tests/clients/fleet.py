@@ -41,6 +41,11 @@ class OneVehicle:
         """Pause, resume or abort."""
         return await self.campaigns.command(launched.workflow_id, word, "test", "")
 
+    async def pause(self, launched: Launched) -> None:
+        """Returns once the gate is shut and what was not started is withdrawn."""
+        await self.order(launched, "pause")
+        await until(self.campaigns, launched.workflow_id, lambda seen: seen.exposure is not None)
+
     def reported(self) -> Any:
         """What the vehicle has said of itself, by configData."""
         return self._value("SELECT reported FROM vehicle WHERE vin = %s", self.vin)

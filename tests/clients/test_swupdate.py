@@ -64,8 +64,7 @@ async def test_a_paused_campaign_shows_no_link_until_it_is_resumed(
     fleet: OneVehicle, car: SwUpdate, line: Wire
 ) -> None:
     launched = await fleet.offer(car.image(PAYLOAD))
-    await fleet.order(launched, "pause")
-    await until(fleet.campaigns, launched.workflow_id, lambda seen: seen.exposure is not None)
+    await fleet.pause(launched)
     car.start(line.url)
     await eventually(lambda: line.count("GET base 200") >= 4)
     assert line.count("(GET|HEAD) (deploymentBase|artifact) .*") == 0
@@ -81,8 +80,7 @@ async def test_a_download_under_way_is_finished_in_a_pause(
     line.slow = True
     car.start(line.url)
     await line.downloading.wait()
-    await fleet.order(launched, "pause")
-    await until(fleet.campaigns, launched.workflow_id, lambda seen: seen.exposure is not None)
+    await fleet.pause(launched)
     line.slow = False
     await eventually(lambda: DONE in line.feedback())
     assert car.flash.read_bytes() == PAYLOAD * 64
