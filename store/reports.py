@@ -186,6 +186,9 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
     event = meaning(report.said, fetched=row["fetched"])
+    if row["cancel_wanted"] and not row["fetched"] and event in _GIVEN_UP:
+        # Asked to cancel it is given no byte, and update clients call that a failure.
+        event = _cancelled(row)
     # What was withdrawn before it began has no outcome; what had begun has one, however late it is told.
     new = after(state, event) if row["fetched"] or state not in OPEN else state
     if new is state and (state in TERMINAL or state in OPEN):
@@ -197,14 +200,21 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     return Effect.RECORDED, new.value if new is not state else event.value
 
 
+#: How a vehicle closes that was given nothing to install.
+_GIVEN_UP = frozenset({Happening.FAIL, Happening.FAIL_DOWNLOAD})
+
+
+def _cancelled(row: dict[str, Any]) -> Happening:
+    return Happening.EXCLUDE if row["excluded"] else Happening.CANCEL
+
+
 def _decide_cancel(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
     state = Target(row["state"])
     if not row["cancel_wanted"] or state in TERMINAL:
         return Effect.NOT_CANCELLING, "not cancelling"
     row["heard"] = True
     if report.said.execution == "closed" and report.said.finished != "failure":
-        ends = Happening.EXCLUDE if row["excluded"] else Happening.CANCEL
-        _move(row, after(state, ends), report)
+        _move(row, after(state, _cancelled(row)), report)
         return Effect.RECORDED, row["state"]
     if report.said.execution in ("closed", "rejected"):
         row["cancel_wanted"] = False

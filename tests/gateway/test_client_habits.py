@@ -296,3 +296,24 @@ async def test_swupdate_sends_its_log_after_the_cancel_was_read(talk: NewTalk, w
     await car.say("proceeding", "none", "Update log")
     await car.say("closed", "success", "cancellation acknowledged.", to="cancelAction")
     assert car.state() is Target.CANCELLED
+
+
+#: What a vehicle says that was refused its file because it is to cancel, and what becomes of it.
+REFUSED_A_FILE = {
+    "No suitable .swu image found": Target.CANCELLED,
+    "Download failed: HTTP request failed: 404": Target.CANCELLED,
+    "critical: brake warning": Target.CRITICAL,
+}
+
+
+@pytest.mark.parametrize("detail", REFUSED_A_FILE)
+async def test_who_is_to_cancel_before_the_first_byte_has_not_failed(
+    talk: NewTalk, world: World, detail: str
+) -> None:
+    car = talk(SWUPDATE)
+    await car.look()
+    await car.say("proceeding", "none", "Installing Update Chunk Artifacts.")
+    world.run("UPDATE assignment SET cancel_wanted = true")
+    assert (await car.fetch()).status == 404
+    await car.say("closed", "failure", detail)
+    assert car.state() is REFUSED_A_FILE[detail]
