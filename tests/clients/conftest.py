@@ -36,7 +36,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
 @pytest.fixture(scope="session")
 def trusted(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Signer:
     """Whose signature the vehicles trust."""
-    return signer(programs, tmp_path_factory.mktemp("trusted"), "trusted")
+    return signer(programs, tmp_path_factory.mktemp("trusted"))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def line(running: System, gateway: object) -> AsyncIterator[Wire]:
 @pytest.fixture(scope="session")
 def stranger(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Signer:
     """Whose signature they do not trust."""
-    return signer(programs, tmp_path_factory.mktemp("stranger"), "stranger")
+    return signer(programs, tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture

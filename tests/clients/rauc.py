@@ -9,9 +9,9 @@ from pathlib import Path
 from runtime.processes import Child, Processes
 from tests.clients.debian import PATIENCE_SECONDS, NotAvailable, Programs
 from tests.clients.keys import Signer
+from tests.clients.page import block
 
 LOCK = Path(__file__).parent / "requirements.lock"
-COMPATIBLE = "ringmaster-radar"
 #: A slot is a file of this size.
 SLOT_BYTES = 1 << 20
 
@@ -83,19 +83,13 @@ class Rauc:
 
     def bundle(self, payload: bytes, by: Signer | None = None) -> bytes:
         """A bundle with this payload, signed by whom the vehicle trusts or by another."""
-        content, made = self.folder / "content", self.folder / "made.raucb"
+        content = self.folder / "content"
         content.mkdir(parents=True)
         (content / "radar.img").write_bytes(payload)
-        (content / "manifest.raucm").write_text(
-            f"[update]\ncompatible={COMPATIBLE}\nversion=1.4.0\n\n[bundle]\nformat=plain\n\n"
-            "[image.radar]\nfilename=radar.img\n"
-        )
-        signed = by or self.trusted
-        self.programs.run(
-            *("rauc", "bundle", f"--cert={signed.certificate}", f"--key={signed.key}"),
-            *(f"--keyring={signed.certificate}", content, made),
-        )
-        return made.read_bytes()
+        (content / "manifest.raucm").write_text(block("[update]"))
+        (by or self.trusted).sign_in(self.folder)
+        self.programs.run("bash", "-euc", block("rauc bundle"), cwd=self.folder)
+        return (self.folder / "radar-1.4.0.raucb").read_bytes()
 
     def start(self, url: str) -> Child:
         """Start bus, RAUC and client; the client polls this gateway."""
@@ -104,8 +98,25 @@ class Rauc:
             (self.folder / slot).write_bytes(bytes(SLOT_BYTES))
         (self.folder / "mnt").mkdir()
         system, client = self.folder / "system.conf", self.folder / "client.cfg"
-        system.write_text(self._system())
-        client.write_text(self._client(url))
+        system.write_text(
+            block(
+                "[system]",
+                mounts=str(self.folder / "mnt"),
+                rauc_key=str(self.trusted.certificate),
+                slot_a=str(self.folder / "slot-a"),
+                slot_b=str(self.spare),
+            )
+        )
+        client.write_text(
+            block(
+                "[client]\nhawkbit_server = ",
+                address=url.removeprefix("http://"),
+                vin=self.vin,
+                token=self.token,
+                download=str(self.folder / "update.raucb"),
+                log_level="log_level = debug",
+            )
+        )
         socket = self.folder / "bus"
         (self.folder / "bus.conf").write_text(_BUS.format(socket=socket))
         environment = {**self.programs.environment, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
@@ -129,35 +140,3 @@ class Rauc:
             "rauc", service, env=environment, ready=lambda: says("rauc", f"--conf={system}", "status")
         )
         return self.processes.start("rauc-hawkbit", [self.client, "-c", str(client)], env=environment)
-
-    def _system(self) -> str:
-        return f"""[system]
-compatible={COMPATIBLE}
-bootloader=noop
-mountprefix={self.folder / "mnt"}
-
-[keyring]
-path={self.trusted.certificate}
-
-[slot.radar.0]
-device={self.folder / "slot-a"}
-type=raw
-bootname=A
-
-[slot.radar.1]
-device={self.spare}
-type=raw
-bootname=B
-"""
-
-    def _client(self, url: str) -> str:
-        return f"""[client]
-hawkbit_server = {url.removeprefix("http://")}
-ssl = false
-tenant_id = DEFAULT
-target_name = {self.vin}
-auth_token = {self.token}
-mac_address = 02:00:00:00:00:01
-bundle_download_location = {self.folder / "update.raucb"}
-log_level = debug
-"""

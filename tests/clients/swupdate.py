@@ -6,10 +6,11 @@ from pathlib import Path
 from runtime.processes import Child, Processes
 from tests.clients.debian import Programs
 from tests.clients.keys import Signer
-from tests.clients.swu import BOARD, REVISION, image
+from tests.clients.page import block
+from tests.clients.swu import image
 
-#: How the daemon is started after a reboot into the new software.
-AFTER_THE_REBOOT = ("-c", "2")
+_START = "env --ignore-signal=PIPE swupdate -f /etc/swupdate.cfg -H board:1.0 -u "
+PLAINLY, AFTER_THE_REBOOT = _START + '"-e"', _START + '"-e -c 2"'
 
 
 @dataclass(frozen=True)
@@ -33,45 +34,24 @@ class SwUpdate:
         folder = self.folder / "image"
         return image(self.programs, by or self.trusted, folder, payload, self.flash)
 
-    def start(self, url: str, *options: str) -> Child:
-        """Start the daemon against a gateway; ``options`` are suricatta's."""
+    def start(self, url: str, *, rebooted: bool = False) -> Child:
+        """Start the daemon against a gateway; ``rebooted``: into the new software, which it then reports."""
         self.folder.mkdir(exist_ok=True)
         self.flash.touch()
         configuration = self.folder / "swupdate.cfg"
-        configuration.write_text(self._configuration(url))
-        # A download that is hung up must not kill the daemon, and two daemons must not share their sockets.
-        return self.processes.start(
-            f"swupdate-{self.vin}",
-            [
-                *("env", "--ignore-signal=PIPE", self.programs.program("swupdate")),
-                *(
-                    "-f",
-                    str(configuration),
-                    "-H",
-                    f"{BOARD}:{REVISION}",
-                ),
-                *("-l", "5", "-u", " ".join(("-e", *options))),
-            ],
-            env={**self.programs.environment, "TMPDIR": str(self.folder)},
+        configuration.write_text(
+            block(
+                "globals : {",
+                address=url.removeprefix("http://"),
+                vin=self.vin,
+                token=self.token,
+                swupdate_key=str(self.trusted.certificate),
+                interval="polldelay = 1",
+            )
         )
-
-    def _configuration(self, url: str) -> str:
-        return f"""globals : {{
-    public-key-file = "{self.trusted.certificate}";
-    bootloader = "none";
-    loglevel = 5;
-}};
-identify : (
-    {{ name = "vin"; value = "{self.vin}"; }},
-    {{ name = "hwRevision"; value = "{REVISION}"; }}
-);
-suricatta : {{
-    tenant = "DEFAULT";
-    url = "{url}";
-    id = "{self.vin}";
-    targettoken = "{self.token}";
-    polldelay = 1;
-    retry = 3;
-    retrywait = 1;
-}};
-"""
+        command = block(AFTER_THE_REBOOT if rebooted else PLAINLY, swupdate_cfg=str(configuration))
+        # Two daemons must not share their sockets.
+        environment = {**self.programs.environment, "TMPDIR": str(self.folder)}
+        return self.processes.start(
+            f"swupdate-{self.vin}", ["bash", "-euc", f"exec {command}"], env=environment
+        )

@@ -9,7 +9,7 @@ from runtime.processes import Processes
 from tests.clients.debian import Programs
 from tests.clients.fleet import OneVehicle
 from tests.clients.keys import Signer
-from tests.clients.swupdate import AFTER_THE_REBOOT, SwUpdate
+from tests.clients.swupdate import SwUpdate
 from tests.clients.wire import Wire
 from tests.system.garage import by_state, eventually, stage, until
 
@@ -36,10 +36,10 @@ async def test_an_update_is_verified_installed_and_reported_after_the_reboot(
     assert car.flash.read_bytes() == PAYLOAD
     await fleet.becomes(launched, "installing")
     daemon.stop()
-    car.start(line.url, *AFTER_THE_REBOOT)
+    car.start(line.url, rebooted=True)
     done = await until(fleet.campaigns, launched.workflow_id, stage("Completed"))
     assert by_state(done) == {"succeeded": 1}
-    assert line.feedback()[-1] == ("closed", "success", "Update Installed.")
+    await eventually(lambda: line.feedback()[-1] == ("closed", "success", "Update Installed."))
     assert fleet.radar() == "1.4.0"
     assert line.count("HEAD artifact 200") == line.count("GET artifact 200") == 1
     assert {exchange.status for exchange in line.exchanges} == {200}
@@ -55,7 +55,7 @@ async def test_it_identifies_itself_and_does_so_anew_after_an_update(
     await eventually(lambda: DONE in line.feedback())
     daemon.stop()
     before = line.count("PUT configData 200")
-    car.start(line.url, *AFTER_THE_REBOOT)
+    car.start(line.url, rebooted=True)
     await fleet.becomes(launched, "succeeded")
     await eventually(lambda: line.count("PUT configData 200") > before)
 
@@ -99,24 +99,26 @@ async def test_a_download_under_way_is_broken_off_by_an_abort_that_cancels(
     await fleet.order(launched, "abort")
     line.hold = ""
     await fleet.becomes(launched, "cancelled")
-    assert line.feedback()[-1] == ("closed", "success", "cancellation acknowledged.")
-    assert line.told[-1] == "POST cancel-feedback 200"
+    await eventually(lambda: line.feedback()[-1] == ("closed", "success", "cancellation acknowledged."))
+    assert line.count("POST cancel-feedback 200") == 1
     assert car.flash.stat().st_size < len(PAYLOAD) * 64
 
 
-async def test_an_abort_that_cancels_interrupts_no_installation(
+async def test_an_abort_that_cancels_leaves_an_installed_update_to_its_reboot(
     fleet: OneVehicle, car: SwUpdate, line: Wire
 ) -> None:
-    launched = await fleet.offer(car.image(PAYLOAD * 64), on_abort="cancel")
-    line.slow = True
-    car.start(line.url)
+    launched = await fleet.offer(car.image(PAYLOAD), on_abort="cancel")
+    daemon = car.start(line.url)
+    await eventually(lambda: DONE in line.feedback())
     await fleet.becomes(launched, "installing")
     await fleet.order(launched, "abort")
-    line.slow = False
-    await eventually(lambda: DONE in line.feedback())
+    # Asked now, it would acknowledge a cancel of what it has installed.
+    polled = line.count("GET base 200")
+    await eventually(lambda: line.count("GET base 200") >= polled + 2)
     assert line.count(".* cancel.*") == 0
-    assert car.flash.read_bytes() == PAYLOAD * 64
-    await fleet.becomes(launched, "installing")
+    daemon.stop()
+    car.start(line.url, rebooted=True)
+    await fleet.becomes(launched, "succeeded")
 
 
 async def test_an_abort_that_cancels_reaches_a_vehicle_before_its_download(
@@ -128,8 +130,9 @@ async def test_an_abort_that_cancels_reaches_a_vehicle_before_its_download(
     await line.waiting.wait()
     await fleet.order(launched, "abort")
     line.hold = ""
+    # It acknowledges the cancel, or takes the file it is refused for a broken image and closes with a failure.
     await fleet.becomes(launched, "cancelled")
-    assert line.feedback()[-1] == ("closed", "success", "cancellation acknowledged.")
+    assert line.count("(HEAD|GET) artifact 20.") == 0
     assert car.flash.read_bytes() == b""
 
 
@@ -140,7 +143,7 @@ async def test_an_image_signed_by_a_stranger_is_refused_and_counts_as_a_failure(
     car.start(line.url)
     await fleet.becomes(launched, "failed")
     assert car.flash.read_bytes() == b""
-    assert line.feedback()[-1][:2] == ("closed", "failure")
+    await eventually(lambda: line.feedback()[-1][:2] == ("closed", "failure"))
     assert fleet.radar() != "1.4.0"
 
 
@@ -167,7 +170,7 @@ async def test_a_skipped_update_is_no_success(fleet: OneVehicle, car: SwUpdate, 
     launched = await fleet.offer(car.image(PAYLOAD))
     car.start(line.url)
     await fleet.becomes(launched, "deferred")
-    assert line.feedback() == [("closed", "success", "Skipped Update.")]
+    await eventually(lambda: line.feedback() == [("closed", "success", "Skipped Update.")])
     assert fleet.message(launched) == "claimed success without fetching the artifact: Skipped Update."
     assert fleet.radar() != "1.4.0"
 
@@ -176,9 +179,9 @@ async def test_the_success_of_an_action_never_fetched_is_none_and_the_update_fol
     fleet: OneVehicle, car: SwUpdate, line: Wire
 ) -> None:
     launched = await fleet.offer(car.image(PAYLOAD))
-    car.start(line.url, *AFTER_THE_REBOOT)
+    car.start(line.url, rebooted=True)
     await fleet.becomes(launched, "deferred")
-    assert line.feedback() == [("closed", "success", "Update Installed.")]
+    await eventually(lambda: line.feedback() == [("closed", "success", "Update Installed.")])
     assert fleet.radar() != "1.4.0"
     fleet.garage.end_back_offs(launched.status.campaign_id)
     await eventually(lambda: DONE in line.feedback())
