@@ -130,7 +130,7 @@ async def test_an_abort_that_cancels_reaches_a_vehicle_before_its_download(
     await line.waiting.wait()
     await fleet.order(launched, "abort")
     line.hold = ""
-    # It acknowledges the cancel, or takes the file it is refused for a broken image and closes with a failure.
+    # It acknowledges the cancel, or takes the refused file for a broken image and closes with a failure.
     await fleet.becomes(launched, "cancelled")
     assert line.count("(HEAD|GET) artifact 20.") == 0
     assert car.flash.read_bytes() == b""
