@@ -16,7 +16,7 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test guards lint format lock clean
+.PHONY: help setup demo dev test clients guards lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,8 +41,11 @@ demo: setup ## a campaign over a simulated fleet (SCENARIO=..., UNATTENDED=...)
 dev: setup ## Temporal, PostgreSQL, worker and gateway on this machine, until Ctrl-C
 	@$(BIN)/python starter.py dev
 
-test: setup ## all tests
+test: setup ## all tests but those with real update clients
 	@$(BIN)/python -m pytest
+
+clients: setup ## real update clients, fetched from Debian and PyPI, against the system (Debian only; minutes)
+	@$(BIN)/python -m pytest -m clients -rs tests/clients
 
 guards: setup ## what the guards cost and save, by simulation: docs/guards.md anew (minutes)
 	@$(BIN)/python -m benchmarks.guards

@@ -16,6 +16,7 @@ from gateway.config_data import ConfigData
 from gateway.deployment import DeploymentBase
 from gateway.errors import Missing, WrongMethod, refusal_answer
 from gateway.feedback import Feedback
+from gateway.files import Files
 from gateway.fleet import Fleet, Pool
 from gateway.health import Health
 from gateway.links import Links
@@ -31,7 +32,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     fleet = Fleet(pool)
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url)
     authentication = Authentication(fleet, settings.tenant)
-    files = Artifacts(fleet, settings.artifacts)
+    files = Artifacts(fleet, Files(settings.artifacts))
 
     def resource(path: str, **handlers: Handler) -> Route:
         return Route(BASE + path, Resource(authentication, handlers))

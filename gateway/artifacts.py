@@ -3,17 +3,12 @@
 Files are kept under their sha256, so a path never holds what a client wrote.
 """
 
-import os
-import stat
-from pathlib import Path
-
-import anyio.to_thread
-import structlog
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from gateway.answer import names
-from gateway.errors import Changed, Missing, NoSuchRange, Unavailable
+from gateway.errors import Changed, Missing, NoSuchRange
+from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.ids import path_id
 from gateway.ranges import satisfiable
@@ -23,8 +18,6 @@ from store.polls import Standing
 MD5SUM = ".MD5SUM"
 OCTETS = "application/octet-stream"
 
-log = structlog.get_logger(__name__)
-
 
 class Artifacts:
     """Serves the files of a vehicle's live action.
@@ -32,9 +25,9 @@ class Artifacts:
     Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
     """
 
-    def __init__(self, fleet: Fleet, folder: Path) -> None:
+    def __init__(self, fleet: Fleet, files: Files) -> None:
         self._fleet = fleet
-        self._folder = folder
+        self._files = files
 
     async def head(self, request: Request, vehicle: Standing) -> Response:
         """What GET would answer, without a body and without the vehicle having begun."""
@@ -62,11 +55,10 @@ class Artifacts:
         return await self._file(request, stored), action
 
     async def _file(self, request: Request, stored: StoredArtifact) -> Response:
-        path = self._folder / stored.sha256
-        facts = await self._facts(path, stored)
+        facts = await self._files.facts(stored)
         etag = f'"{stored.sha1}"'
         response = FileResponse(
-            path,
+            self._files.path(stored),
             headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
             media_type=OCTETS,
             filename=request.path_params["filename"],
@@ -79,20 +71,6 @@ class Artifacts:
         if unchanged and "range" in headers and not satisfiable(headers["range"], stored.size_bytes):
             raise NoSuchRange("no such part of the file", {"Content-Range": f"bytes */{stored.size_bytes}"})
         return response
-
-    async def _facts(self, path: Path, stored: StoredArtifact) -> os.stat_result:
-        """The file's facts. Raises Unavailable where it is not the registered one: vehicles come again."""
-        try:
-            facts = await anyio.to_thread.run_sync(os.stat, path)
-        except OSError as error:
-            log.error("artifact_unreadable", sha256=stored.sha256, error=type(error).__name__)
-            raise Unavailable("the file cannot be read now; come back later") from None
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size != stored.size_bytes:
-            log.error(
-                "artifact_damaged", sha256=stored.sha256, size=facts.st_size, registered=stored.size_bytes
-            )
-            raise Unavailable("the file cannot be served now; come back later")
-        return facts
 
 
 def _md5sum(stored: StoredArtifact, filename: str) -> Response:

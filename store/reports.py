@@ -205,6 +205,9 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
     event = meaning(report.said, fetched=row["fetched_now"])
+    if row["cancel_wanted"] and not row["fetched_now"] and event in _GIVEN_UP:
+        # Asked to cancel it is given no byte, and update clients call that a failure.
+        event = _cancelled(row)
     # What was withdrawn before it began has no outcome; what had begun has one, however late it is told. Harm
     # is harm.
     begun = row["fetched_now"] or state not in OPEN or event is Happening.HARM
@@ -231,14 +234,21 @@ def _decide_earlier(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
     return Effect.RECORDED, new.value
 
 
+#: How a vehicle closes that was given nothing to install.
+_GIVEN_UP = frozenset({Happening.FAIL, Happening.FAIL_DOWNLOAD})
+
+
+def _cancelled(row: dict[str, Any]) -> Happening:
+    return Happening.EXCLUDE if row["excluded"] else Happening.CANCEL
+
+
 def _decide_cancel(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
     state = Target(row["state"])
     if not row["cancel_wanted"] or state in TERMINAL:
         return Effect.NOT_CANCELLING, "not cancelling"
     row["heard"] = True
     if report.said.execution == "closed" and report.said.finished != "failure":
-        ends = Happening.EXCLUDE if row["excluded"] else Happening.CANCEL
-        _move(row, after(state, ends), report)
+        _move(row, after(state, _cancelled(row)), report)
         return Effect.RECORDED, row["state"]
     if report.said.execution in ("closed", "rejected"):
         row["cancel_wanted"] = False
@@ -256,7 +266,8 @@ def _move(row: dict[str, Any], new: Target, report: Report, *, claimed: bool = F
     if new is Target.DEFERRED:
         row["back_off"] = defer_back_off(row["attempt"]).total_seconds()
         if claimed:
-            row["message"] = f"claimed success without fetching the artifact: {row['message'] or 'no text'}"
+            how = "though it skipped the update" if row["fetched"] else "without fetching the artifact"
+            row["message"] = f"claimed success {how}: {row['message'] or 'no text'}"
 
 
 def _outcome(event: Happening) -> str:

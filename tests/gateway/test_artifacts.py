@@ -1,6 +1,9 @@
 """Artifacts: the file, whole or in part, for the vehicle that may have it now."""
 
+import asyncio
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
@@ -181,3 +184,40 @@ async def test_a_file_that_is_missing_or_damaged_is_no_fault_of_the_vehicle(
     assert answer.status == 503
     assert answer.headers["retry-after"].isdigit()
     assert world.state(download.number) is Target.OFFERED
+
+
+async def test_a_file_of_the_right_size_and_other_bytes_is_never_served(
+    download: Download, world: World
+) -> None:
+    path = world.artifacts / download.file.sha256
+    path.write_bytes(CONTENT[:-1] + b"x")
+    for method in ("HEAD", "GET"):
+        answer = await download.send(method, Range="bytes=0-99")
+        assert (answer.status, CONTENT[:100] in answer.body) == (503, False)
+    assert world.state(download.number) is Target.OFFERED
+    path.write_bytes(CONTENT)
+    assert (await download.send()).body == CONTENT
+
+
+async def test_a_file_that_is_damaged_after_it_was_served_is_served_no_more(
+    download: Download, world: World
+) -> None:
+    assert (await download.send()).body == CONTENT
+    (world.artifacts / download.file.sha256).write_bytes(b"x" + CONTENT[1:])
+    assert (await download.send()).status == 503
+
+
+async def test_a_file_is_read_for_its_hash_once_however_many_ask(
+    download: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    whole = hashlib.file_digest
+
+    def counting(file: Any, digest: str) -> Any:
+        read.append(digest)
+        return whole(file, digest)
+
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    answers = await asyncio.gather(*(download.send() for _ in range(20)))
+    assert {answer.body for answer in answers} == {CONTENT}
+    assert len(read) == 1

@@ -69,6 +69,11 @@ class Garage:
         self._running = running
         self._settings = settings
 
+    @property
+    def artifacts(self) -> Path:
+        """Where the files of packages are kept."""
+        return self._settings.artifacts
+
     def build(self, count: int, block: int | None = None, late_radars: int | None = None) -> Vehicles:
         """Vehicles of a model nobody else has, imported from an as-built file, with the demo's package.
 
@@ -95,14 +100,14 @@ class Garage:
         lines = [json.loads(line) for line in tokens.read_text().splitlines()]
         return Vehicles(model, records, {line["vin"]: line["token"] for line in lines})
 
-    def package(self, name: str) -> str:
+    def package(self, name: str, content: bytes | None = None) -> str:
         """The demo's package under another name and with a file of its own."""
         folder = self._settings.data_dir / name
         folder.mkdir()
         document = yaml.safe_load(PACKAGE.read_text())
         document["name"] = name
         document["modules"][0]["artifact"] = {"filename": f"{name}.swu"}
-        (folder / f"{name}.swu").write_bytes(name.encode() * 1000)
+        (folder / f"{name}.swu").write_bytes(content or name.encode() * 1000)
         (folder / "package.json").write_text(json.dumps(document))
         with connect(self._running.database_url) as connection:
             package = read_package(folder / "package.json", folder)
