@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
+from gateway.batch import POLLS_WAITING, WAITING_ITEMS
 from gateway.cancel import CancelAction
 from gateway.config_data import ConfigData
 from gateway.deployment import DeploymentBase
@@ -20,6 +21,7 @@ from gateway.fleet import Fleet, Pool
 from gateway.health import Health
 from gateway.links import Links
 from gateway.poll import Poll
+from gateway.proxies import Proxies
 from gateway.resource import Handler, Resource
 from runtime.settings import Settings
 
@@ -29,15 +31,16 @@ BASE = "/{tenant}/controller/v1/{vin}"
 def create_app(pool: Pool, settings: Settings) -> Starlette:
     """The application. The caller opens the pool before and closes it after the application's lifespan."""
     fleet = Fleet(pool)
-    links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url)
-    authentication = Authentication(fleet, settings.tenant)
+    proxies = Proxies(settings.trusted_proxies)
+    links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
+    authentication = Authentication(fleet, settings, proxies)
     files = Artifacts(fleet, settings.artifacts)
 
-    def resource(path: str, **handlers: Handler) -> Route:
-        return Route(BASE + path, Resource(authentication, handlers))
+    def resource(path: str, waiting_items: int = WAITING_ITEMS, **handlers: Handler) -> Route:
+        return Route(BASE + path, Resource(authentication, handlers, waiting_items))
 
     routes = [
-        resource("", GET=Poll(fleet, links, settings.poll_interval).get),
+        resource("", POLLS_WAITING, GET=Poll(fleet, links, settings.poll_interval).get),
         resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, "deployment").post),
         resource("/deploymentBase/{action}", GET=DeploymentBase(fleet, links).get),
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),

@@ -89,6 +89,15 @@ class TooMany(Refusal):
     status, code = 429, "ringmaster.tooMany"
 
 
+class TooOften(Refusal):
+    """More requests than one client should make; nothing was done."""
+
+    status, code = 429, "ringmaster.tooOften"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many requests; wait {seconds} s", {"Retry-After": str(seconds)})
+
+
 class Failed(Refusal):
     """A fault of ours; the log has it."""
 

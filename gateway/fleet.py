@@ -14,7 +14,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from gateway.batch import Batch
+from gateway.batch import POLLS_WAITING, Batch
 from gateway.errors import Unavailable
 from store import admission, configuration, offers, polls, reports
 from store.configuration import Mode
@@ -64,13 +64,13 @@ class Fleet:
         self._pool = pool
         self._away = Away()
         self._standings = Batch(self._find_standings)
-        self._admissions = Batch(self._admit)
+        self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
         self._reports = Batch(self._record)
         self._pings = Batch(self._ping)
 
-    async def standing(self, vin: str) -> Standing | None:
-        """Where a vehicle stands; None: not in the fleet."""
-        return await self._standings.submit(vin)
+    async def standing(self, vin: str, waiting_items: int) -> Standing | None:
+        """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
+        return await self._standings.submit(vin, waiting_items)
 
     async def admit(self, vehicle_id: int) -> int | None:
         """The action now offered to this vehicle, if there is one for it."""

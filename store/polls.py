@@ -11,6 +11,7 @@ from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, S
 
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
+       CASE WHEN v.former_token_until > clock_timestamp() THEN v.former_token_hash END,
        v.config_wanted OR EXISTS (
            SELECT FROM software_change AS s
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
@@ -40,6 +41,7 @@ WHERE v.vin = ANY(%s)
 class Standing:
     """What the gateway must know of a vehicle that polls.
 
+    ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``delivering`` says whether that campaign's gate is open under a valid lease; ``admissible`` that some
     campaign may admit it now.
@@ -47,7 +49,7 @@ class Standing:
 
     vehicle_id: int
     vin: str
-    token_hash: bytes | None
+    token_hashes: tuple[bytes, ...]
     config_wanted: bool
     action: int | None
     state: Target | None
@@ -63,7 +65,7 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
         vin: Standing(
             vehicle_id=vehicle_id,
             vin=vin,
-            token_hash=None if token_hash is None else bytes(token_hash),
+            token_hashes=tuple(bytes(each) for each in (token_hash, former_hash) if each is not None),
             config_wanted=config_wanted,
             action=None if campaign_id is None else action_id(campaign_id, attempt),
             state=None if state is None else Target(state),
@@ -75,6 +77,7 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             vehicle_id,
             vin,
             token_hash,
+            former_hash,
             config_wanted,
             campaign_id,
             attempt,
