@@ -53,6 +53,18 @@ class NotAcceptable(Refusal):
     status, code = 406, "ringmaster.notAcceptable"
 
 
+class TooSlow(Refusal):
+    """The body did not come in time."""
+
+    status, code = 408, "ringmaster.tooSlow"
+
+
+class Conflict(Refusal):
+    """It is so already."""
+
+    status, code = 409, "ringmaster.conflict"
+
+
 class Over(Refusal):
     """The action is finished; nothing more is to be said of it."""
 

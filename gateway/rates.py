@@ -1,13 +1,11 @@
 """How often one client may come: a bucket of requests each, refilled steadily. Pure: time is an argument."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-Key = TypeVar("Key", bound=Hashable)
+from gateway.recent import MOST_KEYS, Recent
 
-#: Some ten megabytes. Who is forgotten has a full bucket, so forgetting is lenient and refuses nobody.
-MOST_CLIENTS = 100_000
+Key = TypeVar("Key", bound=Hashable)
 
 #: Sums of floats are not exact; a bucket must hold its whole burst all the same.
 _ROUNDING_SECONDS = 1e-6
@@ -19,15 +17,14 @@ class Buckets(Generic[Key]):
     Args:
         per_second: how many requests flow back into a bucket each second.
         burst: how many a full bucket holds.
-        most_clients: beyond it the client that was quiet for longest is forgotten.
+        most_clients: beyond it who was quiet for longest is forgotten, and so gets a full bucket.
     """
 
-    def __init__(self, per_second: float, burst: int, *, most_clients: int = MOST_CLIENTS) -> None:
+    def __init__(self, per_second: float, burst: int, *, most_clients: int = MOST_KEYS) -> None:
         self._step = 1 / per_second
         self._depth = burst / per_second
-        self._most = most_clients
         #: When the client's bucket will be full again, by the caller's clock.
-        self._full_at: OrderedDict[Key, float] = OrderedDict()
+        self._full_at: Recent[Key, float] = Recent(most_clients)
 
     def wait(self, client: Key, now: float) -> float:
         """Seconds until this client's next request is in order; 0: now."""
@@ -38,8 +35,5 @@ class Buckets(Generic[Key]):
         """Take one request out of the bucket where it holds one; else seconds until it does."""
         seconds = self.wait(client, now)
         if seconds == 0:
-            self._full_at[client] = max(self._full_at.get(client, now), now) + self._step
-            self._full_at.move_to_end(client)
-            if len(self._full_at) > self._most:
-                self._full_at.popitem(last=False)
+            self._full_at.put(client, max(self._full_at.get(client, now), now) + self._step)
         return seconds

@@ -17,7 +17,7 @@ SELECT v.id, v.vin, v.token_hash,
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
-       coalesce(live.delivering, false),
+       coalesce(live.delivering, false), done.campaign_id, done.attempt,
        coalesce(live.stale, true)
        AND EXISTS (
            SELECT FROM assignment AS a
@@ -33,6 +33,11 @@ LEFT JOIN LATERAL (
     FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
     WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
 ) AS live ON true
+LEFT JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt FROM assignment AS a
+    WHERE a.vehicle_id = v.id AND a.state = 'succeeded'
+    ORDER BY a.finished_at DESC, a.campaign_id DESC LIMIT 1
+) AS done ON true
 WHERE v.vin = ANY(%s)
 """
 
@@ -44,7 +49,7 @@ class Standing:
     ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``delivering`` says whether that campaign's gate is open under a valid lease; ``admissible`` that some
-    campaign may admit it now.
+    campaign may admit it now; ``installed`` is the action it installed last.
     """
 
     vehicle_id: int
@@ -55,6 +60,7 @@ class Standing:
     state: Target | None
     cancel_wanted: bool
     delivering: bool
+    installed: int | None
     admissible: bool
 
 
@@ -71,6 +77,7 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             state=None if state is None else Target(state),
             cancel_wanted=cancel_wanted,
             delivering=delivering,
+            installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
             admissible=admissible,
         )
         for (
@@ -84,6 +91,8 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             state,
             cancel_wanted,
             delivering,
+            done_campaign,
+            done_attempt,
             admissible,
         ) in await cursor.fetchall()
     }
