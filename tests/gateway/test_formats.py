@@ -1,5 +1,6 @@
 """CBOR beside JSON, in and out."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -36,10 +37,8 @@ def _depth(value: Any) -> int:
 
 @given(st.binary(max_size=400))
 def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
-    try:
+    with contextlib.suppress(Malformed):
         decoded_cbor(body)
-    except Malformed:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """installedBase, the history of an action, and the files of a module."""
 
+from typing import Any
+
 import pytest
 
 from campaign.assignment import Target
@@ -62,8 +64,14 @@ async def test_only_what_is_installed_is_described_as_such(new_vehicle: NewVehic
     ],
 )
 async def test_a_vehicle_reads_its_own_words_again_the_newest_first(
-    new_vehicle: NewVehicle, world: World, asked: str, messages: list[str] | None, state: Target, base: str, status: str
-) -> None:  # fmt: skip
+    new_vehicle: NewVehicle,
+    world: World,
+    asked: str,
+    messages: list[str] | None,
+    state: Target,
+    base: str,
+    status: str,
+) -> None:
     vehicle, number = new_vehicle()
     campaign = world.campaign(world.file())
     action = world.assign(number, campaign, state)
@@ -158,7 +166,9 @@ async def test_a_package_that_is_not_for_this_vehicle_is_not_there(
     assert (await claim(vehicle)).status == 404  # other hardware
     assert (await claim(vehicle, "camera")).status == 404
     assert (await claim(vehicle, version="1.5.0")).status == 404
-    for body in ({}, {"name": "radar"}, {"name": 1, "version": "1"}, {"name": "", "version": "1"}, [],
-                 {"name": "a\0", "version": "1"}, {"name": "a" * 129, "version": "1"}):  # fmt: skip
+    wrong: list[Any] = [{}, [], {"name": "radar"}]
+    for name in (1, "", "a\0", "a" * 129):
+        wrong.append({"name": name, "version": "1"})
+    for body in wrong:
         assert (await vehicle.send("PUT", "/installedBase", json=body)).status == 400, body
     assert world.value("SELECT sw_version FROM ecu") == "1.3.0"
