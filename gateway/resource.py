@@ -34,6 +34,11 @@ class Resource:
         self._handlers = dict(handlers)
         self._allowed = {"Allow": ", ".join(self._handlers)}
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """What this path does."""
+        return frozenset(self._handlers)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answer(request)
