@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from commands.output import (
     print_table,
     show,
 )
-from runtime.settings import load_settings
+from runtime.settings import PREFIX, load_settings
 from store import fleet as stored
 from store.fleet_import import Imported, import_fleet
 from store.fleet_rows import Refusal
@@ -108,19 +109,55 @@ def tokens_command(
         bool,
         typer.Option("--renew", help="Replace existing tokens too; vehicles with an old one lose access."),
     ] = False,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=8760, help="With --renew: how long a replaced token stays good.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Issue the tokens vehicles identify themselves with; one that has a token keeps it.
 
-    Example: fleet tokens --out tokens.jsonl
+    Example: fleet tokens --out tokens.jsonl --renew --overlap-hours 48
     """
+    if overlap_hours and not renew:
+        raise typer.BadParameter("only a token that is replaced overlaps; give --renew too")
+    overlap = timedelta(hours=overlap_hours)
     with one_line_errors(), database(load_settings()) as connection:
-        result = stored.issue_tokens(connection, out, vin, renew=renew)
+        result = stored.issue_tokens(connection, out, vin, renew=renew, overlap=overlap)
     if as_json:
         print_json({"issued": result.issued, "kept": result.kept, "out": str(out)})
     else:
         kept = f"; {result.kept} vehicles keep theirs" if result.kept else ""
         typer.echo(f"{result.issued} tokens issued to {out}{kept}")
+
+
+@fleet.command("revoke", epilog=EXIT_CODES)
+def revoke_command(
+    vin: Annotated[list[str], typer.Argument(help="The vehicles.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take vehicles their tokens at once, the former ones too; `fleet tokens` gives new ones.
+
+    Example: fleet revoke 1HGCM82633A004352
+    """
+    with one_line_errors(), database(load_settings()) as connection:
+        revoked = stored.revoke_tokens(connection, vin)
+    if as_json:
+        print_json({"revoked": revoked})
+    else:
+        typer.echo(f"{revoked} vehicles have no token any more")
+
+
+@fleet.command("gateway-token", epilog=EXIT_CODES)
+def gateway_token_command(
+    out: Annotated[Path, typer.Option(help="A new file for the token; only you can read it.")],
+) -> None:
+    """Make a token that lets in as any vehicle of the fleet, and print the setting that admits it.
+
+    Example: fleet gateway-token --out gateway.token
+    """
+    with one_line_errors():
+        digest = stored.gateway_token(out)
+    typer.echo(f"{PREFIX}GATEWAY_TOKEN_SHA256={digest.hex()}")
 
 
 @fleet.command("vin-list", epilog=EXIT_CODES)

@@ -11,16 +11,21 @@ from starlette.routing import Route
 
 from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
+from gateway.batch import POLLS_WAITING, WAITING_ITEMS
 from gateway.cancel import CancelAction
 from gateway.config_data import ConfigData
-from gateway.deployment import DeploymentBase
+from gateway.confirmation import Confirmation
+from gateway.deployment import Description
 from gateway.errors import Missing, WrongMethod, refusal_answer
 from gateway.feedback import Feedback
 from gateway.files import Files
 from gateway.fleet import Fleet, Pool
 from gateway.health import Health
+from gateway.installed import InstalledBase
 from gateway.links import Links
 from gateway.poll import Poll
+from gateway.proxies import Proxies
+from gateway.quota import Quota
 from gateway.resource import Handler, Resource
 from runtime.settings import Settings
 
@@ -30,20 +35,29 @@ BASE = "/{tenant}/controller/v1/{vin}"
 def create_app(pool: Pool, settings: Settings) -> Starlette:
     """The application. The caller opens the pool before and closes it after the application's lifespan."""
     fleet = Fleet(pool)
-    links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url)
-    authentication = Authentication(fleet, settings.tenant)
-    files = Artifacts(fleet, Files(settings.artifacts))
+    proxies = Proxies(settings.trusted_proxies)
+    links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
+    authentication = Authentication(fleet, settings, proxies)
+    files = Artifacts(fleet, links, Files(settings.artifacts))
+    quota = Quota(fleet.entries)
+    confirmation = Confirmation(fleet, links)
 
-    def resource(path: str, **handlers: Handler) -> Route:
-        return Route(BASE + path, Resource(authentication, handlers))
+    def resource(path: str, waiting_items: int = WAITING_ITEMS, **handlers: Handler) -> Route:
+        return Route(BASE + path, Resource(authentication, handlers, waiting_items))
 
     routes = [
-        resource("", GET=Poll(fleet, links, settings.poll_interval).get),
-        resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, "deployment").post),
-        resource("/deploymentBase/{action}", GET=DeploymentBase(fleet, links).get),
+        resource("", POLLS_WAITING, GET=Poll(fleet, links, settings.poll_interval).get),
+        resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
+        resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
+        resource("/installedBase", PUT=InstalledBase(fleet).put),
+        resource("/installedBase/{action}", GET=Description(fleet, links, fleet.installed).get),
+        resource("/softwaremodules/{artifact}/artifacts", GET=files.listed),
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
-        resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, "cancel").post),
+        resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, quota, "cancel").post),
+        resource("/confirmationBase", GET=confirmation.get),
+        resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
+        resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),
         resource("/configData", PUT=ConfigData(fleet).put),
         Route("/health", Health(fleet).get),
     ]

@@ -6,11 +6,13 @@ Files are kept under their sha256, so a path never holds what a client wrote.
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from gateway.answer import names
+from gateway import messages
+from gateway.answer import document, names, unless_known
 from gateway.errors import Changed, Missing, NoSuchRange
 from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.links import Links
 from gateway.ranges import satisfiable
 from store.offers import StoredArtifact
 from store.polls import Standing
@@ -25,9 +27,20 @@ class Artifacts:
     Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
     """
 
-    def __init__(self, fleet: Fleet, files: Files) -> None:
+    def __init__(self, fleet: Fleet, links: Links, files: Files) -> None:
         self._fleet = fleet
+        self._links = links
         self._files = files
+
+    async def listed(self, request: Request, vehicle: Standing) -> Response:
+        """The file of a module under its names, as a list."""
+        artifact_id = path_id(request.path_params["artifact"])
+        found = await self._fleet.file_names(vehicle.vehicle_id, artifact_id)
+        if found is None:
+            raise Missing("there is no such module for this vehicle now")
+        stored, filenames = found
+        home = self._links.home(request, vehicle.vin)
+        return document(request, [messages.artifact(home, stored, filename) for filename in filenames])
 
     async def head(self, request: Request, vehicle: Standing) -> Response:
         """What GET would answer, without a body and without the vehicle having begun."""
@@ -51,7 +64,7 @@ class Artifacts:
             raise Missing("there is no such file for this vehicle now")
         stored, action = found
         if asked != filename:
-            return _md5sum(stored, filename), None
+            return unless_known(request, _md5sum(stored, filename)), None
         return await self._file(request, stored), action
 
     async def _file(self, request: Request, stored: StoredArtifact) -> Response:

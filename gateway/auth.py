@@ -1,67 +1,164 @@
-"""Who is asking: ``Authorization: TargetToken <token>``, one token per vehicle.
+"""Who is asking. Four proofs, any one of which is enough; what is not configured lets nobody in.
 
-A wrong token, none, and a vehicle that is not in the fleet get the same answer, so that VINs cannot be
-probed. Only the sha256 of a token is stored.
+- ``Authorization: TargetToken <token>``: the vehicle's own token; the sha256 is stored.
+- ``Authorization: GatewayToken <token>``: any vehicle of the fleet; the sha256 is configured.
+- headers of a trusted proxy that has checked the client's certificate: its name and its authority.
+- the client's certificate on a connection of our own: its common name.
+
+A wrong proof, none, and a vehicle that is not in the fleet get the same answer, so that VINs cannot be
+probed. Nobody registers itself: vehicles come from as-built records alone.
 """
 
 import hashlib
 import hmac
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 from starlette.requests import Request
 
-from gateway.errors import Malformed, Missing, Unauthorized
+from gateway.errors import Malformed, Missing, TooOften, Unauthorized
 from gateway.fleet import Fleet
+from gateway.proxies import Proxies
+from gateway.rates import Buckets
+from gateway.tls import common_name
+from runtime.settings import Settings
 from store.polls import Standing
 
-SCHEME = "targettoken"
+TARGET_TOKEN = "targettoken"  # noqa: S105  (the name of a scheme)
+GATEWAY_TOKEN = "gatewaytoken"  # noqa: S105
 TOKEN_MAX_CHARACTERS = 128
 CONTROLLER_ID_MAX_CHARACTERS = 256
+
+#: A burst of so many times a second's share: an update client posts 25 log lines at once.
+BURST = 4
+#: Wrong proofs from one address. A token is never refused for what others at its address do: many vehicles
+#: share one behind a mobile network. But whoever comes from such an address waits in a shorter queue.
+FAILURES_PER_SECOND = 1
+FAILURES_BURST = 60
+SUSPECTS_WAITING = 500
 
 #: Compared with when there is no stored hash, so that both answers take the same time.
 _NOBODY = bytes(hashlib.sha256().digest_size)
 
 
-def presented(authorization: str | None) -> str:
-    """The token in an Authorization header.
-
-    Raises:
-        Unauthorized: there is none that could be right.
-    """
-    scheme, _, token = (authorization or "").partition(" ")
+def presented(authorization: str | None, scheme: str) -> str | None:
+    """The token of this scheme (lower case) in an Authorization header; None: none that could be right."""
+    named, _, token = (authorization or "").partition(" ")
     token = token.strip(" ")
-    if scheme.lower() != SCHEME or not 0 < len(token) <= TOKEN_MAX_CHARACTERS:
-        raise Unauthorized("a TargetToken is needed")
-    return token
+    return token if named.lower() == scheme and 0 < len(token) <= TOKEN_MAX_CHARACTERS else None
 
 
-def matches(token: str, token_hash: bytes | None) -> bool:
-    """Whether this is the token behind the hash, in constant time; never without a hash."""
+def matches(token: str | None, token_hashes: Sequence[bytes]) -> bool:
+    """Whether this is a token behind one of the hashes, in constant time; never without a hash."""
     # Header values arrive as latin-1; this gives back the bytes that were sent.
-    digest = hashlib.sha256(token.encode("latin-1")).digest()
-    return hmac.compare_digest(digest, token_hash or _NOBODY) and token_hash is not None
+    digest = hashlib.sha256((token or "").encode("latin-1")).digest()
+    found = [hmac.compare_digest(digest, token_hash) for token_hash in token_hashes or (_NOBODY,)]
+    return any(found) and bool(token and token_hashes)
+
+
+class ProxyHeaders:
+    """What a trusted proxy says of the client's certificate: whose it is, and who issued it.
+
+    Args:
+        authorities: the issuers that count, in any case; none: nobody is let in.
+    """
+
+    def __init__(self, proxies: Proxies, controller: str, authority: str, authorities: Iterable[str]) -> None:
+        self._proxies = proxies
+        self._controller = controller
+        self._authority = re.compile(rf"{re.escape(authority)}(-[0-9]+)?", re.IGNORECASE)
+        self._authorities = frozenset(name.lower() for name in authorities)
+
+    def vouch(self, request: Request, vin: str) -> bool:
+        """Whether the proxy has seen a certificate of this vehicle from one of the authorities."""
+        if not self._authorities or not self._proxies.trusts_peer(request):
+            return False
+        # Twice is once from the client: such a proxy does not clean what it is sent.
+        if request.headers.getlist(self._controller) != [vin]:
+            return False
+        issuers = {
+            issuer.strip().lower()
+            for name, value in request.headers.items()
+            if self._authority.fullmatch(name)
+            for issuer in re.split("[;,]", value)
+        }
+        return not issuers.isdisjoint(self._authorities)
 
 
 class Authentication:
-    """Finds the vehicle behind a request."""
+    """Finds the vehicle behind a request, and says how often it may come."""
 
-    def __init__(self, fleet: Fleet, tenant: str) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: Settings,
+        proxies: Proxies,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fleet = fleet
-        self._tenant = tenant
+        self._tenant = settings.tenant
+        self._gateway_tokens = settings.gateway_token_sha256
+        self._proxies = proxies
+        self._headers = ProxyHeaders(
+            proxies,
+            settings.proxy_controller_header,
+            settings.proxy_authority_header,
+            settings.proxy_authorities,
+        )
+        self._clock = clock
+        rate = settings.requests_per_second
+        self._requests: Buckets[int] = Buckets(rate, BURST * rate)
+        self._failures: Buckets[str] = Buckets(FAILURES_PER_SECOND, FAILURES_BURST)
 
-    async def vehicle(self, request: Request) -> Standing:
+    async def vehicle(self, request: Request, waiting_items: int) -> Standing:
         """The standing of the vehicle that asks.
 
+        Args:
+            waiting_items: how many others may wait for the database before this one is sent away.
+
         Raises:
-            Missing: another tenant. Malformed: no controller id. Unauthorized. Unavailable.
+            Missing: another tenant. Malformed: no controller id. Unauthorized. TooOften. Unavailable.
         """
         if request.path_params["tenant"] != self._tenant:
             raise Missing("there is no such tenant")
         vin: str = request.path_params["vin"]
         if len(vin) > CONTROLLER_ID_MAX_CHARACTERS:
             raise Malformed(f"a controller id has at most {CONTROLLER_ID_MAX_CHARACTERS} characters")
-        token = presented(request.headers.get("authorization"))
+        address = self._proxies.client(request)
+        if self._failures.wait(address, self._clock()):
+            waiting_items = min(waiting_items, SUSPECTS_WAITING)
+        try:
+            vehicle = await self._identified(request, vin, waiting_items)
+        except Unauthorized:
+            _refuse_early(self._failures.take(address, self._clock()))
+            raise
+        _refuse_early(self._requests.take(vehicle.vehicle_id, self._clock()))
+        return vehicle
+
+    async def _identified(self, request: Request, vin: str, waiting_items: int) -> Standing:
+        vouched = self._vouched(request, vin)
+        token = presented(request.headers.get("authorization"), TARGET_TOKEN)
         # What cannot be a key is not asked for: PostgreSQL refuses NUL, and one refusal spoils a group.
-        known = await self._fleet.standing(vin) if vin.isascii() and vin.isprintable() else None
-        if not matches(token, known.token_hash if known else None) or known is None:
-            raise Unauthorized("wrong token")
+        if not (vouched or token) or not (vin.isascii() and vin.isprintable()):
+            raise Unauthorized("a proof is needed")
+        known = await self._fleet.standing(vin, waiting_items)
+        proven = matches(token, known.token_hashes if known else ())
+        if known is None or not (vouched or proven):
+            raise Unauthorized("wrong proof")
         return known
+
+    def _vouched(self, request: Request, vin: str) -> bool:
+        """Whether somebody who may speak for a vehicle of this name does."""
+        token = presented(request.headers.get("authorization"), GATEWAY_TOKEN)
+        return (
+            matches(token, self._gateway_tokens)
+            or self._headers.vouch(request, vin)
+            or common_name(request) == vin
+        )
+
+
+def _refuse_early(seconds: float) -> None:
+    if seconds:
+        raise TooOften(math.ceil(seconds))

@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 GROUP_ITEMS = 500
 #: Some seconds of work: who would wait longer is better told to come back.
 WAITING_ITEMS = 4_000
+#: A poll is sent away before anything else is: it loses nothing, and a vehicle polls again anyway.
+POLLS_WAITING = WAITING_ITEMS // 2
 
 
 class Batch(Generic[Item, Result]):
@@ -42,13 +44,16 @@ class Batch(Generic[Item, Result]):
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item) -> Result:
+    async def submit(self, item: Item, waiting_items: int | None = None) -> Result:
         """The result for this item, after the group that carried it is done.
+
+        Args:
+            waiting_items: how many may wait before this item is refused, if fewer than for others.
 
         Raises:
             Unavailable: the queue is full; nothing was or will be done for this item.
         """
-        if len(self._queue) >= self._waiting_items:
+        if self.load() >= min(self._waiting_items, waiting_items or self._waiting_items):
             raise Unavailable("too much is waiting; come back later")
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Result] = loop.create_future()
@@ -56,6 +61,10 @@ class Batch(Generic[Item, Result]):
         if self._worker is None:
             self._worker = loop.create_task(self._work())
         return await waiter
+
+    def load(self) -> int:
+        """How many items wait."""
+        return len(self._queue)
 
     async def drained(self) -> None:
         """Returns when nothing is queued or under way."""

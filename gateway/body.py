@@ -1,26 +1,37 @@
-"""Reading a request's body: bounded, and as lenient as the protocol's clients need."""
+"""Reading a request's body: bounded in size and time, and as lenient as the protocol's clients need."""
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
+import cbor2
 import orjson
 from starlette.requests import Request
 
-from gateway.errors import Malformed, TooLarge, UnsupportedFormat
+from gateway.errors import Malformed, TooLarge, TooSlow, UnsupportedFormat
 
 JSON = "application/json"
+CBOR = "application/cbor"
+
+#: A report over a slow mobile network takes seconds; who needs longer holds a connection for nothing.
+BODY_SECONDS = 30
+
+#: Deeper than any document of the protocol.
+CBOR_MAX_DEPTH = 16
 
 
-async def json_body(request: Request, limit_bytes: int) -> Any:
-    """The decoded JSON of a request.
+async def read_body(request: Request, limit_bytes: int) -> Any:
+    """The decoded JSON or CBOR of a request; without a Content-Type it is JSON.
 
     Raises:
-        UnsupportedFormat: another content type. TooLarge. Malformed: not JSON.
+        UnsupportedFormat: another content type. TooLarge. TooSlow. Malformed: not what its type says.
     """
-    kind = request.headers.get("content-type")
-    if kind is not None and kind.partition(";")[0].strip().lower() != JSON:
-        raise UnsupportedFormat(f"send {JSON}")
-    return decoded(await _bounded(request, limit_bytes))
+    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    decode = _DECODERS.get(kind)
+    if decode is None:
+        raise UnsupportedFormat(f"send {JSON} or {CBOR}")
+    return decode(await bounded(request, limit_bytes))
 
 
 def decoded(body: bytes) -> Any:
@@ -39,14 +50,57 @@ def decoded(body: bytes) -> Any:
         raise Malformed("the body is not JSON") from None
 
 
-async def _bounded(request: Request, limit_bytes: int) -> bytes:
+def decoded_cbor(body: bytes) -> Any:
+    """CBOR without tags: the protocol needs none, and some make a decoder compute for minutes.
+
+    Raises:
+        Malformed: anything else.
+    """
+    try:
+        return cbor2.loads(
+            body, semantic_decoders=_NoTags(), max_depth=CBOR_MAX_DEPTH, strict_hashable_types=True
+        )
+    except (cbor2.CBORError, ValueError, OverflowError):
+        raise Malformed("the body is not plain CBOR") from None
+
+
+class _NoTags(dict[int, Callable[..., Any]]):
+    """A decoder for every tag there is, and it refuses."""
+
+    def __contains__(self, tag: object) -> bool:
+        return True
+
+    def __getitem__(self, tag: int) -> Callable[..., Any]:
+        return _refuse
+
+    def get(self, tag: int, default: object = None) -> Callable[..., Any]:
+        return _refuse
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise ValueError("a tag")
+
+
+_DECODERS: dict[str, Callable[[bytes], Any]] = {JSON: decoded, CBOR: decoded_cbor}
+
+
+async def bounded(request: Request, limit_bytes: int) -> bytes:
+    """The body itself.
+
+    Raises:
+        TooLarge. TooSlow: it did not come in time.
+    """
     # The declared length is read as digits only: a header is no reason for a fault of ours.
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise TooLarge(f"at most {limit_bytes} bytes")
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise TooLarge(f"at most {limit_bytes} bytes")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise TooLarge(f"at most {limit_bytes} bytes")
+    except TimeoutError:
+        raise TooSlow(f"the body did not come within {BODY_SECONDS} s") from None
     return body

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.body import json_body
+from gateway.body import read_body
 from gateway.fleet import Fleet
 from gateway.said import read_config
 from store.polls import Standing
@@ -18,6 +18,6 @@ class ConfigData:
         self._fleet = fleet
 
     async def put(self, request: Request, vehicle: Standing) -> Response:
-        mode, data = read_config(await json_body(request, CONFIG_MAX_BYTES))
+        mode, data = read_config(await read_body(request, CONFIG_MAX_BYTES))
         await self._fleet.put_config(vehicle.vehicle_id, mode, data)
         return Response()

@@ -53,6 +53,18 @@ class NotAcceptable(Refusal):
     status, code = 406, "ringmaster.notAcceptable"
 
 
+class TooSlow(Refusal):
+    """The body did not come in time."""
+
+    status, code = 408, "ringmaster.tooSlow"
+
+
+class Conflict(Refusal):
+    """It is so already."""
+
+    status, code = 409, "ringmaster.conflict"
+
+
 class Over(Refusal):
     """The action is finished; nothing more is to be said of it."""
 
@@ -87,6 +99,15 @@ class TooMany(Refusal):
     """More entries than are kept for one vehicle."""
 
     status, code = 429, "ringmaster.tooMany"
+
+
+class TooOften(Refusal):
+    """More requests than one client should make; nothing was done."""
+
+    status, code = 429, "ringmaster.tooOften"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many requests; wait {seconds} s", {"Retry-After": str(seconds)})
 
 
 class Failed(Refusal):

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.body import json_body
+from gateway.body import read_body
 from gateway.errors import Missing, Over, Refusal, WrongMethod
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.quota import Quota
 from gateway.said import read_feedback
 from store.polls import Standing
 from store.reports import Channel, Effect, Report
@@ -26,15 +27,18 @@ _REFUSED: Mapping[Effect, tuple[type[Refusal], str]] = {
 class Feedback:
     """Records reports of one channel. 200 means: it is in the database, for good."""
 
-    def __init__(self, fleet: Fleet, channel: Channel) -> None:
+    def __init__(self, fleet: Fleet, quota: Quota, channel: Channel) -> None:
         self._fleet = fleet
+        self._quota = quota
         self._channel: Channel = channel
 
     async def post(self, request: Request, vehicle: Standing) -> Response:
         action = path_id(request.path_params["action"])
-        said, device_at = read_feedback(await json_body(request, FEEDBACK_MAX_BYTES))
+        said, device_at = read_feedback(await read_body(request, FEEDBACK_MAX_BYTES))
         report = Report(vehicle.vehicle_id, action, self._channel, said, device_at)
+        await self._quota.check(report)
         effect = await self._fleet.record(report)
+        self._quota.recorded(report, effect)
         if effect in _REFUSED:
             kind, message = _REFUSED[effect]
             raise kind(message)

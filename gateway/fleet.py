@@ -14,10 +14,12 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from gateway.batch import Batch
+from gateway.batch import POLLS_WAITING, Batch
 from gateway.errors import Unavailable
-from store import admission, configuration, offers, polls, reports
+from gateway.quota import ENTRIES_MAX
+from store import admission, claims, configuration, confirmation, history, offers, polls, reports
 from store.configuration import Mode
+from store.confirmation import AutoConfirm
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -64,13 +66,13 @@ class Fleet:
         self._pool = pool
         self._away = Away()
         self._standings = Batch(self._find_standings)
-        self._admissions = Batch(self._admit)
+        self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
         self._reports = Batch(self._record)
         self._pings = Batch(self._ping)
 
-    async def standing(self, vin: str) -> Standing | None:
-        """Where a vehicle stands; None: not in the fleet."""
-        return await self._standings.submit(vin)
+    async def standing(self, vin: str, waiting_items: int) -> Standing | None:
+        """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
+        return await self._standings.submit(vin, waiting_items)
 
     async def admit(self, vehicle_id: int) -> int | None:
         """The action now offered to this vehicle, if there is one for it."""
@@ -109,6 +111,46 @@ class Fleet:
         await self._transaction(
             lambda connection: configuration.put_config(connection, vehicle_id, mode, data)
         )
+
+    async def installed(self, vehicle_id: int, action: int) -> Deployment | None:
+        """What an action has installed; None: nothing on this vehicle."""
+        return await self._transaction(lambda connection: offers.installed(connection, vehicle_id, action))
+
+    async def file_names(self, vehicle_id: int, artifact_id: int) -> tuple[StoredArtifact, list[str]] | None:
+        """A file and its names in what the vehicle is offered or has installed last."""
+        return await self._transaction(lambda connection: offers.names(connection, vehicle_id, artifact_id))
+
+    async def messages(self, vehicle_id: int, action: int, most: int) -> list[str]:
+        """What a vehicle said of an action, the newest first."""
+        return await self._transaction(
+            lambda connection: history.messages(connection, vehicle_id, action, most)
+        )
+
+    async def entries(self, vehicle_id: int, action: int) -> int:
+        """How many reports there are of an action, up to the quota."""
+        return await self._transaction(
+            lambda connection: history.entries(connection, vehicle_id, action, ENTRIES_MAX)
+        )
+
+    async def claim_installed(self, vehicle_id: int, name: str, version: str) -> bool | None:
+        """Keep that a vehicle runs a package; None: there is none such for it."""
+        return await self._transaction(
+            lambda connection: claims.claim_installed(connection, vehicle_id, name, version)
+        )
+
+    async def auto_confirm(self, vehicle_id: int) -> AutoConfirm | None:
+        """Who has spared this vehicle its confirmations; None: nobody."""
+        return await self._transaction(lambda connection: confirmation.auto_confirm(connection, vehicle_id))
+
+    async def activate_auto_confirm(self, vehicle_id: int, initiator: str | None, remark: str | None) -> bool:
+        """Spare a vehicle its confirmations; False: it was spared them already."""
+        return await self._transaction(
+            lambda connection: confirmation.activate(connection, vehicle_id, initiator, remark)
+        )
+
+    async def deactivate_auto_confirm(self, vehicle_id: int) -> None:
+        """Ask this vehicle again."""
+        await self._transaction(lambda connection: confirmation.deactivate(connection, vehicle_id))
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""

@@ -1,11 +1,14 @@
 """The documents of the protocol, built. Pure: the same facts give the same bytes, so ETags stay."""
 
 import zlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from campaign.assignment import Target
 from campaign.definition import Interaction
 from campaign.package import Module
+from store.confirmation import AutoConfirm
 from store.offers import Deployment, StoredArtifact
 
 Json = dict[str, Any]
@@ -48,6 +51,7 @@ def poll(
     config_wanted: bool = False,
     deployment: int | None = None,
     cancel: int | None = None,
+    installed: int | None = None,
 ) -> Json:
     """The answer to a poll; ``home`` is the base of the vehicle's links, the rest what is linked.
 
@@ -60,6 +64,8 @@ def poll(
     elif deployment is not None:
         # With a query: hawkBit's own clients read the id between the last "/" and the "?".
         links["deploymentBase"] = {"href": f"{home}/deploymentBase/{deployment}?c={change_mark(deployment)}"}
+    if installed is not None:
+        links["installedBase"] = {"href": f"{home}/installedBase/{installed}"}
     if config_wanted:
         links["configData"] = {"href": f"{home}/configData"}
     answer: Json = {"config": {"polling": {"sleep": sleep}}}
@@ -74,30 +80,70 @@ def change_mark(action: int) -> int:
     return zlib.crc32(f"{DOCUMENT_VERSION}:{action}".encode())
 
 
-def deployment(home: str, found: Deployment) -> Json:
-    """What to install: one chunk per module, named by its ECU."""
+#: The protocol's words for the states a description is given in.
+_STATUS = {
+    Target.OFFERED: "RETRIEVED",
+    Target.DOWNLOADING: "DOWNLOAD",
+    Target.INSTALLING: "RUNNING",
+    Target.SUCCEEDED: "FINISHED",
+}
+
+
+def deployment(home: str, found: Deployment, said: Sequence[str] | None = None) -> Json:
+    """What to install, or was installed: one chunk per module, named by its ECU.
+
+    Args:
+        said: the vehicle's own messages, the newest first; None: it did not ask for them.
+    """
     handling = _HANDLING[found.interaction]
     chunks = [
         _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
     ]
-    return {
+    answer: Json = {
         "id": str(found.action),
         "deployment": {"download": handling, "update": handling, "chunks": chunks},
     }
+    if said is None:
+        return answer
+    return answer | {"actionHistory": {"status": _STATUS[found.state], "messages": list(said)}}
 
 
 def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:
-    href = f"{home}/softwaremodules/{stored.id}/artifacts/{module.artifact.filename}"
+    file = artifact(home, stored, module.artifact.filename)
+    return {"part": PART, "version": module.version, "name": module.ecu, "artifacts": [file]}
+
+
+def artifact(home: str, stored: StoredArtifact, filename: str) -> Json:
+    """A file: its sums, its size in bytes, and where it and its MD5SUM are."""
+    href = f"{home}/softwaremodules/{stored.id}/artifacts/{filename}"
     links = {"download-http": {"href": href}, "md5sum-http": {"href": f"{href}.MD5SUM"}}
     if home.startswith("https:"):
         links |= {"download": {"href": href}, "md5sum": {"href": f"{href}.MD5SUM"}}
-    file: Json = {
-        "filename": module.artifact.filename,
+    return {
+        "filename": filename,
         "hashes": {"sha1": stored.sha1, "md5": stored.md5, "sha256": stored.sha256},
         "size": stored.size_bytes,
         "_links": links,
     }
-    return {"part": PART, "version": module.version, "name": module.ecu, "artifacts": [file]}
+
+
+def auto_confirm(home: str, found: AutoConfirm | None) -> Json:
+    """Whether a vehicle is spared its confirmations, and how to change that. Times in ms since 1970."""
+    base = f"{home}/confirmationBase"
+    if found is None:
+        return {
+            "autoConfirm": {"active": False, "activatedAt": 0},
+            "_links": {"activateAutoConfirm": {"href": f"{base}/activateAutoConfirm"}},
+        }
+    words = {"initiator": found.initiator, "remark": found.remark}
+    return {
+        "autoConfirm": {
+            "active": True,
+            "activatedAt": round(found.activated_at.timestamp() * 1000),
+            **{name: word for name, word in words.items() if word is not None},
+        },
+        "_links": {"deactivateAutoConfirm": {"href": f"{base}/deactivateAutoConfirm"}},
+    }
 
 
 def cancel(action: int) -> Json:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from campaign.assignment import STARTED
 from gateway import messages
-from gateway.answer import document
+from gateway.answer import document, media_type
 from gateway.fleet import Fleet
 from gateway.links import Links
 from store.polls import Standing
@@ -22,6 +22,7 @@ class Poll:
         self._interval = interval
 
     async def get(self, request: Request, vehicle: Standing) -> Response:
+        media_type(request.headers.get("accept"))  # who cannot read the answer is not admitted
         # Whoever may be admitted is: what it still holds then is an offer that is not delivered any more.
         offered = await self._fleet.admit(vehicle.vehicle_id) if vehicle.admissible else None
         cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
@@ -31,6 +32,7 @@ class Poll:
             config_wanted=vehicle.config_wanted,
             deployment=_visible(vehicle) if offered is None else offered,
             cancel=cancel,
+            installed=vehicle.installed,
         )
         return document(request, answer)
 

@@ -20,12 +20,24 @@ log = structlog.get_logger(__name__)
 
 
 class Resource:
-    """One path of a vehicle, as an ASGI endpoint: its handlers by method."""
+    """One path of a vehicle, as an ASGI endpoint: its handlers by method.
 
-    def __init__(self, authentication: Authentication, handlers: Mapping[str, Handler]) -> None:
+    Args:
+        waiting_items: how many others may wait before a request to this path is sent away.
+    """
+
+    def __init__(
+        self, authentication: Authentication, handlers: Mapping[str, Handler], waiting_items: int
+    ) -> None:
         self._authentication = authentication
+        self._waiting_items = waiting_items
         self._handlers = dict(handlers)
         self._allowed = {"Allow": ", ".join(self._handlers)}
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """What this path does."""
+        return frozenset(self._handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -37,7 +49,7 @@ class Resource:
             handler = self._handlers.get(request.method)
             if handler is None:
                 raise WrongMethod("not a method of this resource", self._allowed)
-            return await handler(request, await self._authentication.vehicle(request))
+            return await handler(request, await self._authentication.vehicle(request, self._waiting_items))
         except Refusal as refusal:
             return refusal_answer(refusal)
         except ClientDisconnect:

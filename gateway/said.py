@@ -30,7 +30,9 @@ CODE_MIN, CODE_MAX = -(2**31), 2**31 - 1
 
 #: As hawkBit: a vehicle's facts, not a place to keep data.
 ATTRIBUTES_MAX = 100
+DETAILS_MAX = 50
 ATTRIBUTE_MAX_CHARACTERS = 128
+REMARK_MAX_CHARACTERS = 512
 _PRINTABLE = re.compile(r"[ -~]*")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +42,7 @@ def read_feedback(body: Any) -> tuple[Said, datetime | None]:
     """What a feedback says, and when by the vehicle's clock (UTC).
 
     Raises:
-        Malformed: no status, execution or result, or a word that is not the protocol's.
+        Malformed: no status, execution or result, or a word that is not the protocol's. TooMany details.
     """
     status = _members(_members(body, "body").get("status"), "status")
     result = _members(status.get("result"), "status.result")
@@ -70,6 +72,40 @@ def read_config(body: Any) -> tuple[Mode, dict[str, str | None]]:
     return MODES[word], {_name(key): _attribute(value) for key, value in data.items()}
 
 
+def read_installed(body: Any) -> tuple[str, str]:
+    """The name and the version of the package a vehicle says it runs.
+
+    Raises:
+        Malformed: one of them is missing or no short text.
+    """
+    members = _members(body, "body")
+    return _word_of_its_own(members.get("name"), "name"), _word_of_its_own(members.get("version"), "version")
+
+
+def read_auto_confirm(body: Any) -> tuple[str | None, str | None]:
+    """Who wants no installation to be confirmed any more, and why; both may be missing.
+
+    Raises:
+        Malformed: no object, or one of them is no short text.
+    """
+    members = _members({} if body is None else body, "body")
+    initiator, remark = members.get("initiator"), members.get("remark")
+    return (
+        None if initiator is None else _word_of_its_own(initiator, "initiator"),
+        None if remark is None else _word_of_its_own(remark, "remark", REMARK_MAX_CHARACTERS),
+    )
+
+
+def _word_of_its_own(value: Any, field: str, most: int = ATTRIBUTE_MAX_CHARACTERS) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= most or "\0" in value:
+        raise malformed(field, value, f"give a text of 1 to {most} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise malformed(field, value, "give a text that is Unicode") from None
+    return value
+
+
 def _members(value: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise malformed(field, value, "give an object")
@@ -92,6 +128,8 @@ def _code(value: Any) -> int | None:
 
 def _details(value: Any) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
+    if len(items) > DETAILS_MAX:
+        raise TooMany(f"at most {DETAILS_MAX} details are kept of one report")
     return tuple(_text(item) for item in items if item is not None)
 
 

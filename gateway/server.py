@@ -10,7 +10,9 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp
 
+from gateway.connection import Connection
 from gateway.fleet import Pool
+from gateway.tls import server_context
 from runtime.settings import Settings
 
 POOL_MIN, POOL_MAX = 2, 8
@@ -45,14 +47,19 @@ def create_pool(url: str) -> Pool:
 def create_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
     """A server that logs no request: a path holds a VIN.
 
-    Forwarded headers are not trusted; behind a proxy the public URL setting makes the links.
+    uvicorn's own reading of forwarded headers is off: it would hide the peer that gateway/proxies.py judges.
+
+    Raises:
+        SettingsError: a file of the TLS settings is no good.
     """
+    context = server_context(settings)
     return uvicorn.Server(
         uvicorn.Config(
             app,
             host=settings.gateway_host,
             port=settings.gateway_port,
-            http="httptools",
+            http=Connection,
+            ssl_context_factory=None if context is None else lambda *_: context,
             ws="none",
             lifespan="on",
             log_config=None,

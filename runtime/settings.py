@@ -5,6 +5,7 @@ are shared with the ``temporal`` CLI, so that an operator and a worker cannot lo
 """
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -58,6 +59,39 @@ def urls(value: object) -> object:
     return parts
 
 
+def words(value: object) -> object:
+    """A comma separated list as a tuple, without empty parts."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def networks(value: object) -> object:
+    """A comma separated list of networks and addresses as a tuple; raises ValueError for anything else."""
+    parts = words(value)
+    if not isinstance(parts, tuple):
+        return value
+    try:
+        return tuple(part if isinstance(part, Network) else ipaddress.ip_network(part) for part in parts)
+    except ValueError as error:
+        raise ValueError(f"give networks such as 10.0.0.0/8, separated by commas: {error}") from None
+
+
+def hashes(value: object) -> object:
+    """A comma separated list of sha256 sums in hex as a tuple of digests; raises ValueError for others."""
+    parts = words(value)
+    if not isinstance(parts, tuple):
+        return value
+    if not all(isinstance(part, bytes) or re.fullmatch("[0-9a-fA-F]{64}", part) for part in parts):
+        raise ValueError("give the sha256 of the token, 64 hex digits, never the token; separate by a comma")
+    return tuple(part if isinstance(part, bytes) else bytes.fromhex(part) for part in parts)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(networks)]
+Hashes = Annotated[tuple[bytes, ...], NoDecode, BeforeValidator(hashes)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 Seconds = Annotated[timedelta, BeforeValidator(seconds)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(urls)]
@@ -82,6 +116,24 @@ class Settings(BaseSettings):
     gateway_port: Port = 8484
     #: How vehicles reach the gateway when a proxy stands before it; download links are built on it.
     gateway_public_url: HttpUrl | None = None
+    #: Whose word on addresses, hosts and certificates is believed; everybody else's headers are ignored.
+    trusted_proxies: Networks = ()
+    #: Sums of tokens that let in as any vehicle of the fleet; two while one replaces the other.
+    gateway_token_sha256: Hashes = Field(default=(), repr=False)
+    #: Who may have issued the certificates that trusted proxies have checked. Empty: they let nobody in.
+    proxy_authorities: Words = ()
+    proxy_controller_header: HeaderName = "X-Controller-Id"
+    proxy_authority_header: HeaderName = "X-Authority"
+    #: Own TLS; the key may stand in the file of the certificate.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    #: Whose certificates let vehicles in, by a common name that is the controller id.
+    tls_client_ca: Path | None = None
+    tls_client_required: bool = False
+    #: Revoked certificates; every authority of `tls_client_ca` needs its list in this file.
+    tls_client_crl: Path | None = None
+    #: Requests one vehicle may make, on average; a burst may be four times as many.
+    requests_per_second: Annotated[int, Field(ge=1)] = 100
     #: The tenant in the path of the DDI protocol.
     tenant: Tenant = "DEFAULT"
     artifacts_dir: Path | None = None
@@ -127,6 +179,21 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _nothing_half_configured(self) -> Self:
+        needs = (
+            ("tls_key", "tls_certificate"),
+            ("tls_client_ca", "tls_certificate"),
+            ("tls_client_required", "tls_client_ca"),
+            ("tls_client_crl", "tls_client_ca"),
+            ("proxy_authorities", "trusted_proxies"),
+        )
+        for given, needed in needs:
+            if getattr(self, given) and not getattr(self, needed):
+                name, missing = (PREFIX + field.upper() for field in (given, needed))
+                raise ValueError(f"{name} has no effect without {missing}: give both or none")
+        return self
+
     @property
     def postgres_dir(self) -> Path:
         """Where the embedded PostgreSQL keeps its files."""
@@ -141,7 +208,8 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str:
         """How vehicles reach the gateway, without a slash at the end."""
         host = f"[{self.gateway_host}]" if ":" in self.gateway_host else self.gateway_host
-        return self.gateway_public_url or f"http://{host}:{self.gateway_port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return self.gateway_public_url or f"{scheme}://{host}:{self.gateway_port}"
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -171,6 +239,8 @@ def _line(fault: Mapping[str, Any]) -> str:
     pattern = "give a URL that begins with http:// or https://"
     if fault["loc"][0] == "tenant":
         pattern = "give letters, digits, '_', '.' or '-': it is a part of a path"
+    if str(fault["loc"][0]).endswith("_header"):
+        pattern = "give the name of a header: letters, digits and '-'"
     cures = {
         "literal_error": f"give one of {fault.get('ctx', {}).get('expected', '')}",
         "string_pattern_mismatch": pattern,

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,6 +36,21 @@ class Filter:
     country: str | None = None
     region: str | None = None
     group: str | None = None
+
+
+#: A new token takes the place of the one in use; the former one stays good for a while, or is forgotten.
+_REPLACE = """
+UPDATE vehicle SET token_hash = issued.hash,
+    former_token_hash = CASE WHEN %(overlap)s > interval '0' THEN token_hash END,
+    former_token_until = CASE WHEN %(overlap)s > interval '0' AND token_hash IS NOT NULL
+        THEN clock_timestamp() + %(overlap)s END
+FROM issued WHERE vehicle.id = issued.id
+"""
+
+_REVOKE = """
+UPDATE vehicle SET token_hash = NULL, former_token_hash = NULL, former_token_until = NULL
+WHERE vin = ANY(%s) AND (token_hash IS NOT NULL OR former_token_hash IS NOT NULL)
+"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,12 @@ WHERE s.vehicle_id = %s ORDER BY s.id DESC
 
 
 def issue_tokens(
-    connection: Connection, out: Path, vins: Sequence[str] | None = None, *, renew: bool = False
+    connection: Connection,
+    out: Path,
+    vins: Sequence[str] | None = None,
+    *,
+    renew: bool = False,
+    overlap: timedelta = timedelta(0),
 ) -> Issued:
     """Give vehicles their token and write JSON Lines ``{"vin", "token"}`` to a new file only its owner reads.
 
@@ -126,7 +147,8 @@ def issue_tokens(
         connection: autocommitting; all tokens become valid in one transaction, after the file is on disk.
         out: must not exist.
         vins: which vehicles; None for all.
-        renew: also replace the tokens of vehicles that have one, which locks out whoever uses the old one.
+        renew: also replace the tokens of vehicles that have one.
+        overlap: how long a replaced token stays good beside the new one; 0 locks out at once whoever uses it.
 
     Raises:
         Refused: a VIN is unknown, or the file exists or cannot be written; no token was changed.
@@ -141,15 +163,37 @@ def issue_tokens(
                 issued = _write_tokens(connection, file, wanted, renew)
                 file.flush()
                 os.fsync(file.fileno())
-            connection.execute(
-                "UPDATE vehicle SET token_hash = issued.hash FROM issued WHERE vehicle.id = issued.id"
-            )
+            connection.execute(_REPLACE, {"overlap": overlap})
             connection.execute("DROP TABLE issued")
         except BaseException:
             out.unlink()
             raise
     matching = fleet_size(connection) if wanted is None else len(wanted)
     return Issued(issued, matching - issued)
+
+
+def revoke_tokens(connection: Connection, vins: Sequence[str]) -> int:
+    """Take vehicles their tokens, the former one too, and so the access by token. Returns how many had one.
+
+    Raises:
+        Refused: a VIN is unknown; nothing was changed.
+    """
+    wanted = sorted({vin.strip().upper() for vin in vins})
+    with connection.transaction():
+        _refuse_unknown(connection, wanted)
+        return connection.execute(_REVOKE, (wanted,)).rowcount
+
+
+def gateway_token(out: Path) -> bytes:
+    """Write a new token to a new file that only its owner reads; returns its sha256. Nothing is stored.
+
+    Raises:
+        Refused: the file exists or cannot be written.
+    """
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with _private_file(out) as file:
+        file.write(token + "\n")
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _refuse_unknown(connection: Connection, vins: Sequence[str]) -> None:

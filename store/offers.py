@@ -20,6 +20,12 @@ FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
 WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND NOT a.cancel_wanted AND ({_VISIBLE})
 """
 
+_INSTALLED = """
+SELECT a.state, c.definition ->> 'interaction', c.package
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND a.state = 'succeeded'
+"""
+
 _ARTIFACTS = "SELECT id, sha256, sha1, md5, size_bytes FROM artifact WHERE sha256 = ANY(%s)"
 
 _LIVE_WITH_FILE = f"""
@@ -28,6 +34,20 @@ FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
 WHERE a.vehicle_id = %s AND NOT a.cancel_wanted AND ({_VISIBLE})
   AND jsonb_path_exists(c.package, '$.modules[*].artifact ? (@.sha256 == $sha && @.filename == $name)',
                         jsonb_build_object('sha', %s::text, 'name', %s::text))
+"""
+
+#: The names a file has in the live package and in the one installed last.
+_NAMES = f"""
+WITH held AS (
+    (SELECT c.package FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+     WHERE a.vehicle_id = %(vehicle)s AND NOT a.cancel_wanted AND ({_VISIBLE}))
+    UNION ALL
+    (SELECT c.package FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+     WHERE a.vehicle_id = %(vehicle)s AND a.state = 'succeeded'
+     ORDER BY a.finished_at DESC, a.campaign_id DESC LIMIT 1)
+)
+SELECT DISTINCT m #>> '{{artifact,filename}}' FROM held, jsonb_array_elements(held.package -> 'modules') AS m
+WHERE m #>> '{{artifact,sha256}}' = %(sha256)s ORDER BY 1
 """
 
 _CANCELLING = f"""
@@ -60,7 +80,18 @@ class Deployment:
 
 async def deployment(connection: AsyncConnection, vehicle_id: int, action: int) -> Deployment | None:
     """The deployment behind an action; None where this vehicle has none to see (foreign, over, withdrawn)."""
-    row = await (await connection.execute(_DEPLOYMENT, (vehicle_id, *split(action)))).fetchone()
+    return await _described(connection, _DEPLOYMENT, vehicle_id, action)
+
+
+async def installed(connection: AsyncConnection, vehicle_id: int, action: int) -> Deployment | None:
+    """The deployment behind an action that this vehicle has installed; None for any other."""
+    return await _described(connection, _INSTALLED, vehicle_id, action)
+
+
+async def _described(
+    connection: AsyncConnection, query: str, vehicle_id: int, action: int
+) -> Deployment | None:
+    row = await (await connection.execute(query.encode(), (vehicle_id, *split(action)))).fetchone()
     if row is None:
         return None
     package = Package.model_validate(row[2])
@@ -75,16 +106,32 @@ async def artifact(
     connection: AsyncConnection, vehicle_id: int, artifact_id: int, filename: str
 ) -> tuple[StoredArtifact, int] | None:
     """A file and the live action it belongs to; None unless this vehicle may fetch it now."""
-    async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
-        await cursor.execute(
-            "SELECT id, sha256, sha1, md5, size_bytes FROM artifact WHERE id = %s", [artifact_id]
-        )
-        stored = await cursor.fetchone()
+    stored = await _stored(connection, artifact_id)
     if stored is None:
         return None
     found = await connection.execute(_LIVE_WITH_FILE, (vehicle_id, stored.sha256, filename))
     row = await found.fetchone()
     return None if row is None else (stored, action_id(*row))
+
+
+async def names(
+    connection: AsyncConnection, vehicle_id: int, artifact_id: int
+) -> tuple[StoredArtifact, list[str]] | None:
+    """A file and its names in what this vehicle is offered or has installed last; None: in neither."""
+    stored = await _stored(connection, artifact_id)
+    if stored is None:
+        return None
+    found = await connection.execute(_NAMES, {"vehicle": vehicle_id, "sha256": stored.sha256})
+    filenames = [filename for (filename,) in await found.fetchall()]
+    return (stored, filenames) if filenames else None
+
+
+async def _stored(connection: AsyncConnection, artifact_id: int) -> StoredArtifact | None:
+    async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
+        await cursor.execute(
+            "SELECT id, sha256, sha1, md5, size_bytes FROM artifact WHERE id = %s", [artifact_id]
+        )
+        return await cursor.fetchone()
 
 
 async def cancelling(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:

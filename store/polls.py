@@ -11,12 +11,13 @@ from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, S
 
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
+       CASE WHEN v.former_token_until > clock_timestamp() THEN v.former_token_hash END,
        v.config_wanted OR EXISTS (
            SELECT FROM software_change AS s
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
-       coalesce(live.delivering, false),
+       coalesce(live.delivering, false), done.campaign_id, done.attempt,
        coalesce(live.stale, true)
        AND EXISTS (
            SELECT FROM assignment AS a
@@ -32,6 +33,11 @@ LEFT JOIN LATERAL (
     FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
     WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
 ) AS live ON true
+LEFT JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt FROM assignment AS a
+    WHERE a.vehicle_id = v.id AND a.state = 'succeeded'
+    ORDER BY a.finished_at DESC, a.campaign_id DESC LIMIT 1
+) AS done ON true
 WHERE v.vin = ANY(%s)
 """
 
@@ -40,19 +46,21 @@ WHERE v.vin = ANY(%s)
 class Standing:
     """What the gateway must know of a vehicle that polls.
 
+    ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``delivering`` says whether that campaign's gate is open under a valid lease; ``admissible`` that some
-    campaign may admit it now.
+    campaign may admit it now; ``installed`` is the action it installed last.
     """
 
     vehicle_id: int
     vin: str
-    token_hash: bytes | None
+    token_hashes: tuple[bytes, ...]
     config_wanted: bool
     action: int | None
     state: Target | None
     cancel_wanted: bool
     delivering: bool
+    installed: int | None
     admissible: bool
 
 
@@ -63,24 +71,28 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
         vin: Standing(
             vehicle_id=vehicle_id,
             vin=vin,
-            token_hash=None if token_hash is None else bytes(token_hash),
+            token_hashes=tuple(bytes(each) for each in (token_hash, former_hash) if each is not None),
             config_wanted=config_wanted,
             action=None if campaign_id is None else action_id(campaign_id, attempt),
             state=None if state is None else Target(state),
             cancel_wanted=cancel_wanted,
             delivering=delivering,
+            installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
             admissible=admissible,
         )
         for (
             vehicle_id,
             vin,
             token_hash,
+            former_hash,
             config_wanted,
             campaign_id,
             attempt,
             state,
             cancel_wanted,
             delivering,
+            done_campaign,
+            done_attempt,
             admissible,
         ) in await cursor.fetchall()
     }

@@ -266,7 +266,7 @@ def _move(row: dict[str, Any], new: Target, report: Report, *, claimed: bool = F
     if new is Target.DEFERRED:
         row["back_off"] = defer_back_off(row["attempt"]).total_seconds()
         if claimed:
-            how = "though it skipped the update" if row["fetched"] else "without fetching the artifact"
+            how = "though it skipped the update" if row["fetched_now"] else "without fetching the artifact"
             row["message"] = f"claimed success {how}: {row['message'] or 'no text'}"
 
 

@@ -66,12 +66,25 @@ class VehicleRow(SQLModel, table=True):
     lot: int = Field(sa_column=Column(BigInteger, nullable=False))
     record_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     token_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    former_token_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    former_token_until: datetime | None = Field(default=None, sa_column=_time())
     reported: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     reported_at: datetime | None = Field(default=None, sa_column=_time())
     config_wanted: bool = Field(
         default=True, nullable=False, sa_column_kwargs={"server_default": text("true")}
     )
     imported_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
+
+
+class AutoConfirmRow(SQLModel, table=True):
+    """A vehicle whose installations need no confirmation any more, and who said so."""
+
+    __tablename__ = "auto_confirm"
+
+    vehicle_id: int = Field(primary_key=True, foreign_key="vehicle.id")
+    initiator: str | None = Field(default=None, sa_column=Column(Text))
+    remark: str | None = Field(default=None, sa_column=Column(Text))
+    activated_at: datetime = Field(sa_column=_time(nullable=False, server_default=text("clock_timestamp()")))
 
 
 class EcuRow(SQLModel, table=True):

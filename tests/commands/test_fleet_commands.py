@@ -1,5 +1,6 @@
 """The commands ``fleet`` and ``package`` as an operator runs them: output, one-line errors, exit codes."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 from commands.fleet import fleet
 from commands.output import print_error
 from commands.packages import package
+from runtime.settings import load_settings
 from store.connect import connect
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -142,6 +144,28 @@ def test_tokens_go_to_the_file_and_never_to_the_screen(tmp_path: Path) -> None:
     assert json.loads(run("fleet", "tokens", "--out", str(more), "--json").stdout) == {
         "issued": 4, "kept": 1, "out": str(more),
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("served")
+def test_tokens_are_replaced_with_an_overlap_and_revoked(tmp_path: Path) -> None:
+    run("fleet", "import", SAMPLE)
+    for name in ("a", "b"):
+        out = str(tmp_path / name)
+        run("fleet", "tokens", "--out", out, "--vin", HONDA, "--renew", "--overlap-hours", "48")
+    run("fleet", "tokens", "--out", str(tmp_path / "c"), "--overlap-hours", "1", exit_code=2)
+    assert run("fleet", "revoke", HONDA).stdout == "1 vehicles have no token any more\n"
+    assert json.loads(run("fleet", "revoke", HONDA, "--json").stdout) == {"revoked": 0}
+    assert "there is no such vehicle" in run("fleet", "revoke", "X", exit_code=1).stderr
+
+
+def test_a_gateway_token_is_made_with_the_setting_that_admits_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "token"
+    name, _, value = run("fleet", "gateway-token", "--out", str(out)).stdout.strip().partition("=")
+    monkeypatch.setenv(name, value)
+    [digest] = load_settings().gateway_token_sha256
+    assert digest == hashlib.sha256(out.read_text().strip().encode()).digest()
 
 
 @pytest.mark.usefixtures("served")

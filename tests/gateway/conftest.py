@@ -1,7 +1,9 @@
 """A gateway over HTTP with a database of its own, for one test."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,6 +19,8 @@ from tests.gateway.world import TOKEN, World
 VIN = "5YJYGDEE0MF000001"
 
 NewVehicle = Callable[..., tuple[Vehicle, int]]
+#: Gives a client of a gateway with other settings.
+Gateway = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +57,22 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def client(pool: Pool, settings: Settings) -> AsyncIterator[Client]:
-    async with served(create_app(pool, settings), settings) as url, aiohttp.ClientSession() as session:
-        yield Client(session, url)
+def gateway(pool: Pool, settings: Settings) -> Gateway:
+    """`async with gateway(**settings) as client`: a gateway with other settings than the default ones."""
+
+    @asynccontextmanager
+    async def serve(**changes: Any) -> AsyncIterator[Client]:
+        mine = Settings(**settings.model_dump() | changes)
+        async with served(create_app(pool, mine), mine) as url, aiohttp.ClientSession() as session:
+            yield Client(session, url)
+
+    return serve
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[Client]:
+    async with gateway() as client:
+        yield client
 
 
 @pytest.fixture

@@ -88,10 +88,11 @@ async def served(app: Starlette, settings: Settings) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     async with app.router.lifespan_context(app):
         server = await asyncio.get_running_loop().create_server(
-            lambda: protocol(config=config, server_state=state, app_state={}), sock=listener
+            lambda: protocol(config=config, server_state=state, app_state={}), sock=listener, ssl=config.ssl
         )
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            scheme = "https" if config.ssl else "http"
+            yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.close()
             for connection in list(state.connections):

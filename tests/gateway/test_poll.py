@@ -145,11 +145,15 @@ async def test_links_follow_the_host_the_vehicle_named(new_vehicle: NewVehicle, 
     assert odd.link["deploymentBase"].startswith("http://127.0.0.1:8484/")
 
 
-async def test_formats_other_than_json_are_not_acceptable(new_vehicle: NewVehicle) -> None:
-    vehicle, _ = new_vehicle()
-    refused = await vehicle.send("GET", headers={"Accept": "application/cbor"})
+async def test_other_formats_are_not_acceptable_and_admit_nobody(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    world.assign(number, world.campaign(world.file()))
+    refused = await vehicle.send("GET", headers={"Accept": "application/xml"})
     assert refused.status == 406
     assert refused.json["exceptionClass"] == "NotAcceptable"
+    assert world.state(number) is Target.PENDING
     taken = await vehicle.send("GET", headers={"Accept": "application/json;charset=UTF-8"})
     assert taken.headers["content-type"] == "application/json"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.answer import HAL, media_type, names
-from gateway.body import JSON
+from gateway.body import CBOR, JSON
 from gateway.errors import NotAcceptable
 from gateway.ranges import satisfiable
 
@@ -48,13 +48,23 @@ def test_any_header_is_judged(header: str, size: int) -> None:
         ("application/json;charset=UTF-8", JSON),
         ("text/html, Application/JSON", JSON),
         ("text/html, */*", HAL),
+        ("", HAL),
+        ("application/*", HAL),
+        ("application/cbor", CBOR),
+        ("application/json;q=0.5, application/cbor", CBOR),
+        ("application/cbor;q=0.5, application/json;q=0.9", JSON),
+        ("application/hal+json;q=0, */*", JSON),
+        ("application/cbor;q=nan, */*;q=1e9", CBOR),
+        ("*/*, application/cbor;q=0.1", HAL),
     ],
 )
-def test_json_is_answered_where_it_is_asked_for_and_hal_otherwise(accept: str | None, kind: str) -> None:
+def test_the_best_liked_format_is_answered_and_hal_where_all_are_equal(accept: str | None, kind: str) -> None:
     assert media_type(accept) == kind
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/cbor", "", "image/*"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/xml", "image/*", "application/json;q=0", "*/*;q=0.0"]
+)
 def test_other_formats_are_refused(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         media_type(accept)

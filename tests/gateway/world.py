@@ -20,6 +20,8 @@ from store.tables import (
     AssignmentRow,
     CampaignRow,
     ConfigurationRow,
+    EcuRow,
+    PackageRow,
     PhaseRow,
     VehicleRow,
 )
@@ -47,6 +49,15 @@ class File:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
+
+
+def _module(number: int, file: File, version: str = "1.4.0") -> dict[str, Any]:
+    return {
+        "ecu": f"Radar{number or ''}",
+        "hw_ids": ["R1"],
+        "version": version,
+        "artifact": {"filename": file.name, "size_bytes": len(file.content), "sha256": file.sha256},
+    }
 
 
 class World:
@@ -77,6 +88,36 @@ class World:
         self.run("UPDATE vehicle SET reported = NULL, install_window = NULL WHERE id = :it", it=number)
         return number
 
+    def report(self, vehicle: int, campaign: int, *details: str, times: int = 1) -> None:
+        """What the vehicle has said of its first attempt, so many times."""
+        self.run(
+            "INSERT INTO report (vehicle_id, campaign_id, attempt, channel, execution, finished, details, "
+            "effect) SELECT :v, :c, 1, 'deployment', 'proceeding', 'none', :d, 'installing' "
+            "FROM generate_series(1, :n)",
+            v=vehicle, c=campaign, d=list(details), n=times,
+        )  # fmt: skip
+
+    def package(self, *files: File, name: str = "radar", versions: tuple[str, ...] = ("1.4.0",)) -> None:
+        """A registered package with a module per file, as `campaign` numbers their ECUs."""
+        modules = [
+            _module(number, file, versions[min(number, len(versions) - 1)])
+            for number, file in enumerate(files)
+        ]
+        self._add(
+            PackageRow(
+                name=name,
+                digest="",
+                body={"name": name, "description": "", "modules": modules},
+                registered_at=datetime.now(UTC),
+            )
+        )
+
+    def ecu(self, vehicle: int, name: str = "Radar", version: str = "1.3.0", hw_id: str = "R1") -> None:
+        """An ECU of the vehicle."""
+        self._add(
+            EcuRow(vehicle_id=vehicle, name=name, hw_id=hw_id, sw_version=version, built_version=version)
+        )
+
     def file(self, name: str = "radar.swu", content: bytes = CONTENT) -> File:
         """An artifact."""
         file = File(0, name, content)
@@ -93,19 +134,7 @@ class World:
         allowance: int = 100,
     ) -> int:
         """A campaign with one released phase; its id. One module per file, for the ECUs Radar, Radar2, …"""
-        modules = [
-            {
-                "ecu": f"Radar{number or ''}",
-                "hw_ids": ["R1"],
-                "version": "1.4.0",
-                "artifact": {
-                    "filename": file.name,
-                    "size_bytes": len(file.content),
-                    "sha256": file.sha256,
-                },
-            }
-            for number, file in enumerate(files)
-        ]
+        modules = [_module(number, file) for number, file in enumerate(files)]
         campaign = self._add(
             CampaignRow(
                 name=name,

@@ -59,6 +59,35 @@ def test_durations_are_given_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None
             "separated by commas",
         ),
         (
+            "TRUSTED_PROXIES",
+            "10.0.0.1/8",
+            "RINGMASTER_TRUSTED_PROXIES: give networks such as 10.0.0.0/8, separated by commas: "
+            "10.0.0.1/8 has host bits set",
+        ),
+        (
+            "GATEWAY_TOKEN_SHA256",
+            "s3cret",
+            "RINGMASTER_GATEWAY_TOKEN_SHA256: give the sha256 of the token, 64 hex digits, never the token; "
+            "separate by a comma",
+        ),
+        (
+            "PROXY_AUTHORITY_HEADER",
+            "X Authority",
+            "RINGMASTER_PROXY_AUTHORITY_HEADER: give the name of a header: letters, digits and '-'",
+        ),
+        (
+            "PROXY_AUTHORITIES",
+            "Vehicles CA",
+            "RINGMASTER_PROXY_AUTHORITIES has no effect without RINGMASTER_TRUSTED_PROXIES: "
+            "give both or none",
+        ),
+        (
+            "TLS_CLIENT_REQUIRED",
+            "yes",
+            "RINGMASTER_TLS_CLIENT_REQUIRED has no effect without RINGMASTER_TLS_CLIENT_CA: "
+            "give both or none",
+        ),
+        (
             "DATABASE_URL",
             "sqlite:///x",
             "RINGMASTER_DATABASE_URL: give postgresql://USER:PASSWORD@HOST:PORT/DATABASE; "
@@ -84,6 +113,16 @@ def test_each_wrong_value_gets_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch
         "RINGMASTER_TICK",
         "RINGMASTER_LOG_LEVEL",
     ]
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGMASTER_TRUSTED_PROXIES", "10.0.0.0/8, ::1,")
+    monkeypatch.setenv("RINGMASTER_PROXY_AUTHORITIES", "Vehicles CA, a1b2")
+    monkeypatch.setenv("RINGMASTER_GATEWAY_TOKEN_SHA256", f"{'A' * 64},{'0' * 64}")
+    settings = load_settings()
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.proxy_authorities == ("Vehicles CA", "a1b2")
+    assert settings.gateway_token_sha256 == (b"\xaa" * 32, bytes(32))
 
 
 @pytest.mark.parametrize(("lease", "fits"), [("6", False), ("6.1", True)])

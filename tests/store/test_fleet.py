@@ -15,7 +15,16 @@ from sqlmodel import Session, select
 from campaign.problems import Refused
 from simulator.asbuilt import as_built
 from store.connect import Connection, connect, engine
-from store.fleet import Filter, Issued, fleet_size, issue_tokens, vehicle, vehicles
+from store.fleet import (
+    Filter,
+    Issued,
+    fleet_size,
+    gateway_token,
+    issue_tokens,
+    revoke_tokens,
+    vehicle,
+    vehicles,
+)
 from store.fleet_import import import_fleet
 from store.tables import AssignmentRow, CampaignRow, PhaseRow, SoftwareChange, VehicleRow
 
@@ -174,6 +183,58 @@ def test_a_vehicle_keeps_its_token_unless_it_is_renewed(connection: Connection, 
     assert issue_tokens(connection, new, VINS[:1], renew=True) == Issued(1, 0)
     assert hashes(connection)[VINS[0]] != before[VINS[0]]
     assert hashes(connection)[VINS[1]] == before[VINS[1]]
+
+
+def admitted(connection: Connection, token: str, at: str = "now()") -> list[str]:
+    """Whom a token lets in: the hashes the gateway compares with, read as it reads them."""
+    query = f"""
+    SELECT vin FROM vehicle WHERE token_hash = %(hash)s
+        OR former_token_hash = %(hash)s AND former_token_until > {at}
+    """
+    found = connection.execute(query.encode(), {"hash": hashlib.sha256(token.encode()).digest()})
+    return [vin for (vin,) in found]
+
+
+def test_a_replaced_token_is_good_for_the_overlap_and_no_longer(
+    connection: Connection, tmp_path: Path
+) -> None:
+    for name, overlap in (("a", timedelta(0)), ("b", timedelta(hours=2)), ("c", timedelta(0))):
+        issue_tokens(connection, tmp_path / name, VINS[:1], renew=True, overlap=overlap)
+        issued = tokens(tmp_path / name)[VINS[0]]
+        assert admitted(connection, issued) == VINS[:1]
+        if name == "b":
+            former = tokens(tmp_path / "a")[VINS[0]]
+            assert admitted(connection, former) == VINS[:1]
+            assert admitted(connection, former, "now() + interval '119 minutes'") == VINS[:1]
+            assert admitted(connection, former, "now() + interval '121 minutes'") == []
+    assert admitted(connection, tokens(tmp_path / "b")[VINS[0]]) == []
+
+
+def test_a_first_token_has_no_former_one(connection: Connection, tmp_path: Path) -> None:
+    issue_tokens(connection, tmp_path / "a", VINS[:1], renew=True, overlap=timedelta(hours=2))
+    query = "SELECT count(*) FROM vehicle WHERE former_token_until IS NOT NULL"
+    assert connection.execute(query).fetchone() == (0,)
+
+
+def test_a_revoked_token_lets_nobody_in_and_neither_does_the_former_one(
+    connection: Connection, tmp_path: Path
+) -> None:
+    issue_tokens(connection, tmp_path / "a", VINS[:3])
+    issue_tokens(connection, tmp_path / "b", VINS[:3], renew=True, overlap=timedelta(hours=2))
+    assert revoke_tokens(connection, [VINS[0].lower(), VINS[1], VINS[5]]) == 2
+    for name in ("a", "b"):
+        each = [admitted(connection, tokens(tmp_path / name)[vin]) for vin in VINS[:3]]
+        assert each == [[], [], VINS[2:3]]
+    with pytest.raises(Refused, match="WVWZZZ1JZXW000001: there is no such vehicle"):
+        revoke_tokens(connection, [VINS[2], "WVWZZZ1JZXW000001"])
+    assert VINS[2] in hashes(connection)
+
+
+def test_a_gateway_token_is_in_its_file_alone(connection: Connection, tmp_path: Path) -> None:
+    digest = gateway_token(tmp_path / "token")
+    assert hashlib.sha256((tmp_path / "token").read_text().strip().encode()).digest() == digest
+    with pytest.raises(Refused, match="exists already"):
+        gateway_token(tmp_path / "token")
 
 
 def test_an_unknown_vin_gets_no_token_and_neither_does_any_other(

@@ -1,0 +1,54 @@
+"""What a vehicle says it runs, told by the name of a package (PUT installedBase)."""
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from campaign.package import Package
+
+#: In the history of an ECU's software: the vehicle itself said so.
+SOURCE = "vehicle"
+
+#: In the order of the keys, as in store/reports.py and the import, so that nobody waits in a circle.
+_ECUS = "SELECT name, hw_id, sw_version FROM ecu WHERE vehicle_id = %s ORDER BY name FOR NO KEY UPDATE"
+
+_CHANGE = """
+WITH now_runs AS (
+    SELECT n.* FROM jsonb_to_recordset(%(changed)s) AS n (ecu text, version text)
+), history AS (
+    INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, source, at)
+    SELECT e.vehicle_id, e.name, e.sw_version, n.version, %(source)s, clock_timestamp()
+    FROM now_runs AS n JOIN ecu AS e ON e.vehicle_id = %(vehicle)s AND e.name = n.ecu
+)
+UPDATE ecu SET sw_version = n.version FROM now_runs AS n
+WHERE ecu.vehicle_id = %(vehicle)s AND ecu.name = n.ecu
+"""
+
+
+async def claim_installed(
+    connection: AsyncConnection, vehicle_id: int, name: str, version: str
+) -> bool | None:
+    """Keep that a vehicle runs a package. No campaign's outcome is touched: nobody saw it installed.
+
+    Args:
+        version: that of one of the package's modules; a package has none of its own.
+
+    Returns:
+        Whether its known software changed; None: no such package and version, or none for its ECUs.
+    """
+    row = await (await connection.execute("SELECT body FROM package WHERE name = %s", [name])).fetchone()
+    package = None if row is None else Package.model_validate(row[0])
+    if package is None or version not in [module.version for module in package.modules]:
+        return None
+    rows = await (await connection.execute(_ECUS, [vehicle_id])).fetchall()
+    ecus = {ecu: (hw_id, running) for ecu, hw_id, running in rows}
+    if any(module.ecu not in ecus or ecus[module.ecu][0] not in module.hw_ids for module in package.modules):
+        return None
+    changed = [
+        {"ecu": module.ecu, "version": module.version}
+        for module in package.modules
+        if ecus[module.ecu][1] != module.version
+    ]
+    if changed:
+        values = {"changed": Jsonb(changed), "vehicle": vehicle_id, "source": SOURCE}
+        await connection.execute(_CHANGE, values)
+    return bool(changed)

@@ -1,0 +1,49 @@
+"""Bounds of a connection: what never ends, or never comes, holds nothing for good."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from gateway import connection
+from tests.gateway.http import Client
+
+
+async def opened(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", int(client.url.rpartition(":")[2]))
+
+
+async def test_a_head_that_does_not_end_is_refused(client: Client) -> None:
+    reader, writer = await opened(client)
+    writer.write(b"GET /health HTTP/1.1\r\n")
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"X-Much: " + b"x" * 1000 + b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(0)
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    reader, writer = await opened(client)
+    writer.write(sent)
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_long_body_is_no_long_head(client: Client) -> None:
+    reader, writer = await opened(client)
+    body = b"x" * (2 * connection.HEAD_MAX_BYTES)
+    for _ in range(2):
+        writer.write(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for part in range(0, len(body), 1000):
+            writer.write(body[part : part + 1000])
+            await writer.drain()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+        await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    writer.close()

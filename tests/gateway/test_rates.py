@@ -1,0 +1,91 @@
+"""How often a client may come, and who is sent away first when too many do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.assignment import Target
+from gateway import auth
+from gateway.batch import POLLS_WAITING, WAITING_ITEMS
+from gateway.rates import Buckets
+from tests.gateway.conftest import VIN, Gateway, NewVehicle
+from tests.gateway.http import Vehicle
+from tests.gateway.world import TOKEN, World
+
+
+@given(
+    st.integers(1, 50),
+    st.integers(1, 100),
+    st.lists(st.floats(0, 3), min_size=1, max_size=200),
+)
+def test_no_more_pass_than_the_burst_and_what_flows_back(rate: int, burst: int, pauses: list[float]) -> None:
+    buckets: Buckets[str] = Buckets(rate, burst)
+    now, passed = 1000.0, 0
+    for pause in pauses:
+        now += pause
+        passed += buckets.take("a", now) == 0
+    assert passed <= burst + rate * sum(pauses[1:]) + 0.1
+
+
+@given(st.integers(1, 50), st.integers(1, 100))
+def test_a_whole_burst_passes_and_the_next_one_after_the_time_it_is_told(rate: int, burst: int) -> None:
+    buckets: Buckets[str] = Buckets(rate, burst)
+    assert [buckets.take("a", 5.0) for _ in range(burst)] == [0] * burst
+    wait = buckets.take("a", 5.0)
+    assert 0 < wait <= 1 / rate + 1e-6
+    assert buckets.take("b", 5.0) == 0
+    assert buckets.take("a", 5.0 + wait + 1e-6) == 0
+
+
+def test_no_more_clients_are_remembered_than_said_and_the_quietest_goes_first() -> None:
+    buckets: Buckets[int] = Buckets(1, 1, most_clients=2)
+    assert [buckets.take(client, 0.0) for client in (1, 2, 3)] == [0, 0, 0]
+    assert buckets.wait(2, 0.0) > 0
+    assert buckets.wait(1, 0.0) == 0
+
+
+async def test_a_vehicle_that_floods_is_told_when_to_come_back_and_another_is_served(
+    gateway: Gateway, world: World
+) -> None:
+    for vin in (VIN, "5YJYGDEE0MF000002"):
+        world.vehicle(vin)
+    async with gateway(requests_per_second=1) as client:
+        flooding = Vehicle(client, VIN, TOKEN)
+        answers = [await flooding.poll() for _ in range(auth.BURST + 3)]
+        refused = [answer for answer in answers if answer.status != 200]
+        assert [answer.status for answer in answers[: auth.BURST]] == [200] * auth.BURST
+        assert refused
+        for answer in refused:
+            assert (answer.status, answer.json["errorCode"]) == (429, "ringmaster.tooOften")
+            assert answer.headers["retry-after"] == "1"
+        assert (await Vehicle(client, "5YJYGDEE0MF000002", TOKEN).poll()).status == 200
+
+
+async def test_wrong_proofs_from_an_address_end_in_429_and_the_right_one_still_passes(
+    new_vehicle: NewVehicle,
+) -> None:
+    vehicle, _ = new_vehicle()
+    wrong = Vehicle(vehicle.client, VIN, "wrong")
+    answers = [await wrong.poll() for _ in range(auth.FAILURES_BURST + 5)]
+    statuses = [answer.status for answer in answers]
+    assert statuses[: auth.FAILURES_BURST] == [401] * auth.FAILURES_BURST
+    assert 429 in statuses
+    assert answers[statuses.index(429)].headers["retry-after"].isdigit()
+    assert (await vehicle.poll()).status == 200
+
+
+async def test_polls_are_sent_away_before_reports_and_nothing_is_changed_by_it(
+    world: World, new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    waiting, number = new_vehicle("5YJYGDEE0MF000002")
+    world.assign(number, world.campaign(world.file("b.swu", b"b"), name="second"))
+    monkeypatch.setattr("gateway.batch.Batch.load", lambda batch: POLLS_WAITING, raising=True)
+    refused = await waiting.poll()
+    assert (refused.status, refused.json["errorCode"]) == (503, "ringmaster.unavailable")
+    assert refused.headers["retry-after"].isdigit()
+    assert world.state(number) is Target.PENDING
+    assert (await vehicle.feedback(action, "proceeding")).status == 200
+    monkeypatch.setattr("gateway.batch.Batch.load", lambda batch: WAITING_ITEMS, raising=True)
+    assert (await vehicle.feedback(action, "proceeding")).status == 503
