@@ -146,6 +146,8 @@ class World:
     ) -> int:
         """The vehicle becomes a target; returns the id of its first action."""
         attempt = 0 if state is Target.PENDING else 1
+        if "fetched_at" in columns:
+            columns.setdefault("offered_at", columns["fetched_at"])
         self._add(
             AssignmentRow(
                 vehicle_id=vehicle,
