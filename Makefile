@@ -16,10 +16,10 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test clients guards lint format lock clean
+.PHONY: help setup demo dev test clients guards kill-switch lint format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## the Python environment in .venv, from the lock file
 	@:
@@ -49,6 +49,9 @@ clients: setup ## real update clients, fetched from Debian and PyPI, against the
 
 guards: setup ## what the guards cost and save, by simulation: docs/guards.md anew (minutes)
 	@$(BIN)/python -m benchmarks.guards
+
+kill-switch: setup ## the stop under full load, beside a million vehicles being selected (minutes)
+	@$(BIN)/python -m benchmarks.kill_switch
 
 lint: setup ## style, types and who may import whom
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Engine
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.delivery import Delivery
@@ -27,6 +28,7 @@ from runtime.search_attributes import ensure_search_attributes
 from runtime.settings import Settings, load_settings
 from runtime.temporal import connect
 from store.connect import engine
+from store.stops import stops
 from workflows import search
 from workflows.campaign import CampaignWorkflow
 
@@ -82,6 +84,16 @@ def build_worker(client: Client, database: Engine, settings: Settings, threads: 
     )
 
 
+async def pass_on_stops(client: Client, url: str) -> None:
+    """Have campaigns look at once when their gate was shut by a report, not at their next tick."""
+    async for workflow_id in stops(url):
+        try:
+            await client.get_workflow_handle(workflow_id).signal(CampaignWorkflow.look)
+        except RPCError as error:
+            # It has ended, or Temporal is away: then the tick brings it.
+            log.info("word of a stop was not passed on", campaign=workflow_id, why=error.message)
+
+
 async def run(settings: Settings) -> None:
     """Work until asked to stop.
 
@@ -98,8 +110,11 @@ async def run(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with build_worker(client, database, settings, threads):
             log.info("worker is up", namespace=client.namespace, task_queue=settings.task_queue)
+            word = asyncio.create_task(pass_on_stops(client, url))
             await stop.wait()
             log.info("worker is stopping")
+            word.cancel()
+            await asyncio.wait([word])
         database.dispose()
 
 

@@ -44,6 +44,7 @@ from store.evidence import (
     counted,
 )
 from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
+from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, LOCK_SQL
 
@@ -370,6 +371,7 @@ async def _close_breached(
         breach = each.breach(everything[0], total(by_phase(await found.fetchall()).values()))
         if breach is not None:
             await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), campaign_id))
+            await connection.execute(TELL_SQL, (campaign_id,))
 
 
 async def _known(

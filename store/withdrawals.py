@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from campaign.journal import Line
 from campaign.problems import Problem, Refused, closest
 from store import journal
+from store.stops import TELL_SQL
 from store.words import LOCK_SQL
 
 _HASHES = """
@@ -114,6 +115,7 @@ def _stop(engine: Engine, campaign_id: int, line: Line | None, patience: str) ->
                 for statement in (_SHUT, _TAKE_BACK):
                     connection.exec_driver_sql(statement, key)
                 journal.write(connection, campaign_id, (line,))
+                connection.exec_driver_sql(TELL_SQL, (campaign_id,))
             connection.exec_driver_sql(_ASK_TO_CANCEL, key)
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):

@@ -34,6 +34,7 @@ class Console:
         self._refused: ApplicationError | None = None
         self._over = False
         self._moves = 0
+        self._looks = 0
         self._urgent_lines = False
 
     @property
@@ -108,6 +109,10 @@ class Console:
     @workflow.signal(description="End the wait of this phase now. Input: nothing, a reason, or {by, reason}")
     def promote(self, *given: Any) -> None:
         self._obey(Event.PROMOTE, read_order(*given))
+
+    @workflow.signal(description="Tick now; a worker sends it when a gate was shut. Input: nothing")
+    def look(self, *given: Any) -> None:
+        self._looks += 1
 
     @workflow.signal(dynamic=True)
     def other(self, name: str, args: Sequence[RawValue]) -> None:

@@ -46,27 +46,31 @@ class Steps(Console):
         """
         ends = workflow.now() + longest if longest is not None else None
         while self._moves == moves and workflow.cancellation_reason() is None:
+            looks, over = self._looks, False
             watch = self._watch(mode, at_once=at_once)
             handle = workflow.start_activity_method(
                 Supervision.supervise, watch, summary=f"{mode}: {self._phase_name}", **options.SUPERVISION
             )
             try:
                 await workflow.wait_condition(
-                    lambda handle=handle: (  # type: ignore[misc]
+                    lambda handle=handle, looks=looks: (  # type: ignore[misc]
                         handle.done()
                         or self._moves != moves
+                        or self._looks != looks
                         or (mode in (Mode.BAKING, Mode.PROVING) and self._promoted(at_once))
                     ),
                     timeout=max(ends - workflow.now(), _SHORTEST) if ends else None,
                     timeout_summary=f"wait after {self._phase_name}",
                 )
             except TimeoutError:
-                pass
+                over = True
             except asyncio.CancelledError:
                 handle.cancel()
                 raise
             found = await _result(handle)
             if found is None:
+                if self._looks != looks and self._moves == moves and not over:
+                    continue
                 return None
             self._see(found.seen)
             if self._moves != moves:

@@ -23,7 +23,7 @@ RETURNING vehicle_id
 """
 
 
-async def _unjudged(connection: Any, phases: Any) -> None:
+async def _unjudged(*group: Any) -> None:
     """Judges nothing."""
 
 

@@ -363,8 +363,8 @@ def test_the_exit_codes_name_every_command() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_target_on_a_page_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", read(ROOT / "Makefile"), re.MULTILINE))
-    used = re.findall(r"(?:^|`|BP: |\d )make ([a-z]+)", read(page), re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
+    used = re.findall(r"(?:^|`|BP: |\d )make ([a-z-]+)", read(page), re.MULTILINE)
     assert set(used) <= targets
 
 

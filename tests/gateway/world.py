@@ -175,6 +175,8 @@ class World:
     ) -> int:
         """The vehicle becomes a target; returns the id of its first action."""
         attempt = 0 if state is Target.PENDING else 1
+        if state is not Target.PENDING:
+            columns.setdefault("offered_at", columns.get("fetched_at", datetime.now(UTC)))
         self._add(
             AssignmentRow(
                 vehicle_id=vehicle,

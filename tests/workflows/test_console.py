@@ -132,6 +132,7 @@ async def test_the_ui_offers_every_signal_and_update_with_a_description(stage: S
     campaign = await stage.in_state(State.DRAFT)
     known = (await campaign.metadata()).definition
     signals = {signal.name: signal.description for signal in known.signal_definitions if signal.name}
+    assert "Input: nothing" in signals.pop("look")
     assert set(signals) == {"approve", "pause", "resume", "abort", "promote"}
     assert all("Input: nothing, a reason, or {by, reason}" in text for text in signals.values())
     updates = {update.name: update.description for update in known.update_definitions}
