@@ -109,7 +109,7 @@ def permission(terms: Terms, owner: Owner, spoken: Spoken | None, now: datetime)
     respected = terms.type is not CampaignType.RECALL
     if respected and owner.preference is Preference.NEVER:
         return Permission(answer=Answer.UNWANTED)
-    if terms.interaction is Interaction.CONFIRM or (respected and owner.preference is Preference.ASK):
+    if must_confirm(terms, owner):
         refusal = _unconfirmed(terms, spoken, now)
         if refusal is not None:
             return refusal
@@ -124,6 +124,12 @@ def permission(terms: Terms, owner: Owner, spoken: Spoken | None, now: datetime)
         opens_at = next_opening(window, ZoneInfo(zone), now)
         return Permission(answer=Answer.OUTSIDE_WINDOW, opens_at=opens_at)
     return Permission(answer=Answer.GRANTED, until=until)
+
+
+def must_confirm(terms: Terms, owner: Owner) -> bool:
+    """Whether nothing is offered before the owner has confirmed."""
+    wishes = owner.preference is Preference.ASK and terms.type is not CampaignType.RECALL
+    return wishes or terms.interaction is Interaction.CONFIRM
 
 
 def _unconfirmed(terms: Terms, spoken: Spoken | None, now: datetime) -> Permission | None:

@@ -13,6 +13,7 @@ from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
 from gateway.cancel import CancelAction
 from gateway.config_data import ConfigData
+from gateway.confirmation import Confirmation
 from gateway.deployment import DeploymentBase
 from gateway.errors import Missing, WrongMethod, refusal_answer
 from gateway.feedback import Feedback
@@ -32,6 +33,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url)
     authentication = Authentication(fleet, settings.tenant)
     files = Artifacts(fleet, settings.artifacts)
+    confirmation = Confirmation(fleet, links)
 
     def resource(path: str, **handlers: Handler) -> Route:
         return Route(BASE + path, Resource(authentication, handlers))
@@ -43,6 +45,8 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
         resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, "cancel").post),
+        resource("/confirmationBase/{action}", GET=confirmation.get),
+        resource("/confirmationBase/{action}/feedback", POST=confirmation.post),
         resource("/configData", PUT=ConfigData(fleet).put),
         Route("/health", Health(fleet).get),
     ]

@@ -14,10 +14,12 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from campaign.permission import Consent
 from gateway.batch import Batch
 from gateway.errors import Unavailable
-from store import admission, configuration, offers, polls, reports
+from store import admission, configuration, consent, offers, polls, reports
 from store.configuration import Mode
+from store.consent import Heard
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -103,6 +105,16 @@ class Fleet:
     async def cancelling(self, vehicle_id: int, action: int) -> bool:
         """Whether the vehicle is asked to cancel this action."""
         return await self._transaction(lambda connection: offers.cancelling(connection, vehicle_id, action))
+
+    async def question(self, vehicle_id: int, action: int) -> Deployment | None:
+        """What the owner is asked to confirm; None: nothing now."""
+        return await self._transaction(lambda connection: consent.question(connection, vehicle_id, action))
+
+    async def hear(self, vehicle_id: int, action: int, word: Consent, details: Sequence[str]) -> Heard:
+        """Record what the owner said; on return it is durable."""
+        return await self._transaction(
+            lambda connection: consent.hear(connection, vehicle_id, action, word, details)
+        )
 
     async def put_config(self, vehicle_id: int, mode: Mode, data: dict[str, str | None]) -> None:
         """Store what a vehicle says of itself."""

@@ -1,5 +1,6 @@
 """The documents of the protocol, built. Pure: the same facts give the same bytes, so ETags stay."""
 
+import math
 import zlib
 from datetime import timedelta
 from typing import Any
@@ -27,16 +28,25 @@ _HANDLING = {
     Interaction.SILENT: "forced",
     Interaction.FORCED: "forced",
     Interaction.BANNER: "attempt",
+    Interaction.CONFIRM: "attempt",
 }
 
 
-def sleep(vin: str, interval: timedelta) -> str:
+def sleep(vin: str, interval: timedelta, opens_in: timedelta | None = None) -> str:
     """The poll interval of a vehicle, HH:MM:SS, 00:00:01 to 23:59:59, always the same for one VIN.
 
     Zero makes rauc-hawkbit poll without pause, and a day or more is another format.
+
+    Args:
+        opens_in: how long it is to the opening of its install window. Where that is sooner the vehicle comes
+            shortly after it, spread like all polls and by no more than it has to wait.
     """
     place = zlib.crc32(vin.encode()) / 0xFFFFFFFF  # 0 to 1
     seconds = round(interval.total_seconds() * (1 + SPREAD * (2 * place - 1)))
+    if opens_in is not None:
+        wait = opens_in.total_seconds()
+        spread = min(2 * SPREAD * interval.total_seconds(), wait)
+        seconds = min(seconds, math.ceil(wait + place * spread))
     seconds = min(max(seconds, 1), _DAY_SECONDS - 1)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
@@ -48,10 +58,11 @@ def poll(
     config_wanted: bool = False,
     deployment: int | None = None,
     cancel: int | None = None,
+    confirm: int | None = None,
 ) -> Json:
     """The answer to a poll; ``home`` is the base of the vehicle's links, the rest what is linked.
 
-    Give at most one of ``deployment`` and ``cancel``: clients act on one.
+    Of ``cancel``, ``deployment`` and ``confirm`` the first one is linked: clients act on one.
     """
     links: dict[str, Json] = {}
     if cancel is not None:
@@ -60,6 +71,8 @@ def poll(
     elif deployment is not None:
         # With a query: hawkBit's own clients read the id between the last "/" and the "?".
         links["deploymentBase"] = {"href": f"{home}/deploymentBase/{deployment}?c={change_mark(deployment)}"}
+    elif confirm is not None:
+        links["confirmationBase"] = {"href": f"{home}/confirmationBase/{confirm}?c={change_mark(confirm)}"}
     if config_wanted:
         links["configData"] = {"href": f"{home}/configData"}
     answer: Json = {"config": {"polling": {"sleep": sleep}}}
@@ -76,14 +89,20 @@ def change_mark(action: int) -> int:
 
 def deployment(home: str, found: Deployment) -> Json:
     """What to install: one chunk per module, named by its ECU."""
+    return {"id": str(found.action), "deployment": _described(home, found)}
+
+
+def confirmation(home: str, found: Deployment) -> Json:
+    """What the owner is asked to confirm: described like a deployment whose files are not to be had yet."""
+    return {"id": str(found.action), "confirmation": _described(home, found)}
+
+
+def _described(home: str, found: Deployment) -> Json:
     handling = _HANDLING[found.interaction]
     chunks = [
         _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
     ]
-    return {
-        "id": str(found.action),
-        "deployment": {"download": handling, "update": handling, "chunks": chunks},
-    }
+    return {"download": handling, "update": handling, "chunks": chunks}
 
 
 def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:

@@ -66,7 +66,7 @@ OPENINGS = [
     # clocks that change at midnight, by half an hour, by two hours; offsets of half hours; the date line
     (window("00:00", "03:00"), "Africa/Cairo", "2026-04-23T12:00", "2026-04-23T22:00", "2026-04-24T00:00"),
     (window("23:00", "01:00"), "Africa/Cairo", "2026-10-29T12:00", "2026-10-29T20:00", "2026-10-29T23:00"),
-    (window("02:10", "02:20"), "Australia/Lord_Howe", "2026-10-03T12", "2026-10-03T15:30", "2026-10-03T15:40"),
+    (window("02:10", "02:20"), "Australia/LHI", "2026-10-03T12", "2026-10-03T15:30", "2026-10-03T15:40"),
     (window("01:30", "02:30"), "Antarctica/Troll", "2026-03-28T12", "2026-03-29T01", "2026-03-29T02"),
     (window("02:00", "05:00"), "Asia/Kolkata", "2026-01-10T12:00", "2026-01-10T20:30", "2026-01-10T23:30"),
     (window("02:00", "05:00"), "Pacific/Kiritimati", "2026-01-10T00", "2026-01-10T12", "2026-01-10T15"),
