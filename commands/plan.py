@@ -71,6 +71,8 @@ def preview(
     typer.echo()
     for number in range(1, len(names) + 1):
         typer.echo(f"{names[number - 1]}: {_harm(definition.limits_of(number), found.phases[number])}")
+    if definition.window:
+        typer.echo(f"install window: {definition.window}, in the vehicle's own time")
     typer.echo(f"\n{found.phases.total()} vehicles; nothing was started")
 
 
