@@ -12,6 +12,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
+from itertools import takewhile
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -98,7 +100,8 @@ def is_open(window: InstallWindow, zone: tzinfo, now: datetime) -> bool:
 
 def closing(window: InstallWindow, zone: tzinfo, now: datetime) -> datetime | None:
     """When the window that is open now closes, in UTC; None: it is not open."""
-    return next((end for start, end in _openings(window, zone, now) if start <= now < end), None)
+    begun = takewhile(lambda opening: opening[0] <= now, _openings(window, zone, now))
+    return next((end for _, end in begun if now < end), None)
 
 
 def next_opening(window: InstallWindow, zone: tzinfo, now: datetime) -> datetime:
@@ -111,12 +114,16 @@ def _openings(window: InstallWindow, zone: tzinfo, now: datetime) -> Iterator[tu
     today = now.astimezone(zone).date()
     for shift in range(_YESTERDAY, _WEEK + 1):
         day = today + timedelta(days=shift)
-        if not window.on(day):
-            continue
-        midnight = datetime.combine(day, time())
-        begins = midnight + _since_midnight(window.from_)
-        start, end = _reached(begins, zone), _reached(begins + window.length, zone)
-        yield start, end if end > start else start + window.length
+        if window.on(day):
+            yield _opening(window, zone, day)
+
+
+@lru_cache(maxsize=10_000)
+def _opening(window: InstallWindow, zone: tzinfo, day: date) -> tuple[datetime, datetime]:
+    """The same for all vehicles of a zone, and asked at each of their polls."""
+    begins = datetime.combine(day, time()) + _since_midnight(window.from_)
+    start, end = _reached(begins, zone), _reached(begins + window.length, zone)
+    return start, end if end > start else start + window.length
 
 
 def _reached(local: datetime, zone: tzinfo) -> datetime:

@@ -27,11 +27,11 @@ class Poll:
         cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
         answer = messages.poll(
             self._links.home(request, vehicle.vin),
-            messages.sleep(vehicle.vin, self._interval, vehicle.opens_in),
+            messages.sleep(vehicle.vin, self._interval, vehicle.outlook.opens_in),
             config_wanted=vehicle.config_wanted,
             deployment=_visible(vehicle) if offered is None else offered,
             cancel=cancel,
-            confirm=vehicle.confirm,
+            confirm=vehicle.outlook.confirm,
         )
         return document(request, answer)
 

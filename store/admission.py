@@ -8,11 +8,11 @@ campaign's lock makes the rules hold against every other admission, report and g
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id, split
+from campaign.permission import Permission
 from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import (
     DELIVERING_SQL,
@@ -62,17 +62,15 @@ WHERE c.id = a.campaign_id AND p.number = a.phase AND a.vehicle_id = ANY(%s) AND
 #: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt.
 _ADMIT = f"""
 WITH best AS (
-    SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.campaign_id, a.phase, decided.until
+    SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.campaign_id, a.phase
     FROM assignment AS a
     JOIN campaign AS c ON c.id = a.campaign_id
     JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
-    LEFT JOIN unnest(%(asked)s::int[], %(of)s::int[], %(granted)s::bool[], %(until)s::timestamptz[])
-        AS decided (vehicle_id, campaign_id, granted, until)
-        ON decided.vehicle_id = a.vehicle_id AND decided.campaign_id = a.campaign_id
     WHERE a.vehicle_id = ANY(%(vehicles)s) AND a.campaign_id = ANY(%(campaigns)s)
       AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
       AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
-      AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL} AND decided.granted IS NOT FALSE
+      AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+      AND (a.vehicle_id, a.campaign_id) NOT IN (SELECT * FROM unnest(%(barred)s::int[], %(of)s::int[]))
       AND NOT EXISTS (
           SELECT FROM assignment AS live
           WHERE live.vehicle_id = a.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}))
@@ -100,10 +98,16 @@ WITH best AS (
 UPDATE assignment AS a
 SET state = 'offered', attempt = a.attempt + (a.attempt = 0 OR a.heard_at IS NOT NULL)::int,
     offered_at = clock_timestamp(), heard_at = NULL, fetched_at = NULL, slice = NULL, not_before = NULL,
-    offer_until = lucky.until, cancel_wanted = false
+    offer_until = NULL, cancel_wanted = false
 FROM lucky JOIN slots USING (campaign_id)
 WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free
 RETURNING a.vehicle_id, a.campaign_id, a.attempt
+"""
+
+_CLOSE = """
+UPDATE assignment AS a SET offer_until = w.until
+FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS w (vehicle_id, campaign_id, until)
+WHERE a.vehicle_id = w.vehicle_id AND a.campaign_id = w.campaign_id AND a.state = 'offered'
 """
 
 _BEGIN = f"""
@@ -136,26 +140,25 @@ async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict
     await connection.execute(_END_STALE, [vehicles])
     await connection.execute(_END_OUTDATED, [vehicles])
     limited = [campaign for campaign, any_limited in found if any_limited]
-    permitted = await _permissions(connection, vehicles, limited) if limited else _NO_TERMS
-    cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns} | permitted)
-    return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in await cursor.fetchall()}
+    answers = await _answers(connection, vehicles, limited) if limited else {}
+    barred = [key for key, answer in answers.items() if not answer.granted]
+    where = {"barred": [vehicle for vehicle, _ in barred], "of": [campaign for _, campaign in barred]}
+    cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns} | where)
+    offered = await cursor.fetchall()
+    granted = {key: answers[key] for row in offered if (key := row[:2]) in answers}
+    ends = [(*key, answer.until) for key, answer in granted.items() if answer.until is not None]
+    if ends:
+        await connection.execute(_CLOSE, [list(column) for column in zip(*ends, strict=True)])
+    return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in offered}
 
 
-#: By vehicle and campaign: whether it is granted, and until when.
-_NO_TERMS: dict[str, list[Any]] = {"asked": [], "of": [], "granted": [], "until": []}
-
-
-async def _permissions(
+async def _answers(
     connection: AsyncConnection, vehicles: Sequence[int], campaigns: Sequence[int]
-) -> dict[str, list[Any]]:
-    """What the rules say where a campaign or an owner sets terms, as columns for the admission."""
+) -> dict[tuple[int, int], Permission]:
+    """What the rules say where a campaign or an owner sets terms, by vehicle and campaign."""
     cursor = await connection.execute(_LIMITED, [vehicles, campaigns])
-    columns: dict[str, list[Any]] = {name: [] for name in _NO_TERMS}
-    for vehicle, campaign, facts, now in await cursor.fetchall():
-        answer = decide(facts, now)
-        for name, value in zip(columns, (vehicle, campaign, answer.granted, answer.until), strict=True):
-            columns[name].append(value)
-    return columns
+    rows = await cursor.fetchall()
+    return {(vehicle, campaign): decide(facts, now) for vehicle, campaign, facts, now in rows}
 
 
 async def begin(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:

@@ -9,7 +9,7 @@ from campaign.action import action_id, split
 from campaign.assignment import OPEN, TERMINAL, Target
 from campaign.permission import Consent, must_confirm
 from store.offers import Deployment, described
-from store.permissions import FACTS_SQL, Facts, decide
+from store.permissions import FACTS_SQL, decide, read_facts
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, LOCK_SQL, OPEN_SQL
 
 
@@ -64,7 +64,7 @@ async def question(connection: AsyncConnection, vehicle_id: int, action: int) ->
     attempt, interaction, package, facts, now = row
     if asked_about(campaign_id, attempt) != action or not decide(facts, now).to_ask:
         return None
-    known = Facts.model_validate(facts)
+    known = read_facts(facts)
     last = known.spoken
     if last is None or (last.state, last.message_version) != (Consent.ASKED, known.terms.message_version):
         word = (Consent.ASKED.value, known.terms.message_version, list[str]())
@@ -85,7 +85,7 @@ async def hear(
     row = await (await connection.execute(_ASSIGNMENT, key)).fetchone()
     if row is None or asked_about(campaign_id, row[1]) != action:
         return Heard.NOT_ASKED
-    state, known = Target(row[0]), Facts.model_validate(row[2])
+    state, known = Target(row[0]), read_facts(row[2])
     if state in TERMINAL:
         return Heard.OVER
     if state not in OPEN | {Target.OFFERED} or not must_confirm(known.terms, known.owner):

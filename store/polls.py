@@ -2,49 +2,83 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection
-from psycopg.rows import namedtuple_row
 
 from campaign.action import MAX_ATTEMPT, action_id
 from campaign.assignment import Target
+from campaign.permission import Permission
 from store.consent import asked_about
 from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL, STANDS_SQL
 
-#: Free assignments may be admitted as they are; of the others the facts are read, the best campaign first.
+#: The assignments ``a`` of a vehicle ``v`` that are waiting for an offer, in campaigns that deliver; also an
+#: offer whose window has closed, which the admission takes back first.
+_WAITING_SQL = f"""
+FROM assignment AS a
+JOIN campaign AS c ON c.id = a.campaign_id
+JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
+WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
+  AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND a.offer_until <= clock_timestamp())
+  AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
+  AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+"""
+
+#: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about.
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
        v.config_wanted OR EXISTS (
            SELECT FROM software_change AS s
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
-             AND s.at > coalesce(v.reported_at, '-infinity')) AS config_wanted,
-       live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false) AS cancel_wanted,
-       coalesce(live.stands, false) AS stands, waiting.free, waiting.limited, clock_timestamp() AS now
+             AND s.at > coalesce(v.reported_at, '-infinity')),
+       live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
+       coalesce(live.stands, false),
+       CASE WHEN coalesce(live.stale, true) THEN (SELECT bool_or({LIMITED_SQL}) {_WAITING_SQL}) END
 FROM vehicle AS v
 LEFT JOIN LATERAL (
     SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {STANDS_SQL} AS stands, {STALE_SQL} AS stale
     FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
     WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
 ) AS live ON true
-LEFT JOIN LATERAL (
-    SELECT coalesce(bool_or(NOT {LIMITED_SQL}), false) AS free,
-           jsonb_agg(
-               {FACTS_SQL} || jsonb_build_object('campaign', c.id, 'attempt', a.attempt)
-               ORDER BY c.priority DESC, c.id
-           ) FILTER (WHERE {LIMITED_SQL}) AS limited
-    FROM assignment AS a
-    JOIN campaign AS c ON c.id = a.campaign_id
-    JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
-    WHERE coalesce(live.stale, true) AND a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
-      AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND NOT {STANDS_SQL})
-      AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
-      AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
-) AS waiting ON true
 WHERE v.vin = ANY(%s)
 """
+
+#: The best campaign of each vehicle first.
+_FACTS = f"""
+SELECT v.id, w.campaign_id, w.attempt, w.facts, clock_timestamp()
+FROM vehicle AS v
+CROSS JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt, {FACTS_SQL} AS facts, c.priority {_WAITING_SQL}
+) AS w
+WHERE v.id = ANY(%s)
+ORDER BY v.id, w.priority DESC, w.campaign_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a vehicle that holds no offer may expect.
+
+    ``admissible``: some campaign may admit it now; ``confirm``: the action its owner is to be asked about;
+    ``opens_in``: how long it is to the next moment at which another one may admit it, where that is known.
+    """
+
+    admissible: bool
+    confirm: int | None = None
+    opens_in: timedelta | None = None
+
+    def with_answer(self, answer: Permission, action: int, now: datetime) -> "Outlook":
+        """The same with the answer of one more campaign, a lesser one."""
+        waits = [self.opens_in, None if answer.opens_at is None else answer.opens_at - now]
+        return Outlook(
+            admissible=self.admissible or answer.granted,
+            confirm=self.confirm or (action if answer.to_ask else None),
+            opens_in=min((wait for wait in waits if wait is not None), default=None),
+        )
+
+
+_NONE, _FREE = Outlook(admissible=False), Outlook(admissible=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +86,7 @@ class Standing:
     """What the gateway must know of a vehicle that polls.
 
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
-    ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too;
-    ``admissible`` that some campaign may admit it now; ``confirm`` is the action its owner is to be asked
-    about; ``opens_in`` how long it is to the next moment at which it may be admitted, where that is known.
+    ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too.
     """
 
     vehicle_id: int
@@ -65,34 +97,53 @@ class Standing:
     state: Target | None
     cancel_wanted: bool
     stands: bool
-    admissible: bool
-    confirm: int | None = None
-    opens_in: timedelta | None = None
+    outlook: Outlook
+
+    @property
+    def admissible(self) -> bool:
+        """Whether some campaign may admit it now."""
+        return self.outlook.admissible
 
 
 async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[str, Standing]:
     """The standing of each vehicle by VIN; VINs that are not in the fleet are absent."""
-    async with connection.cursor(row_factory=namedtuple_row) as cursor:
-        await cursor.execute(_STANDINGS, [list(vins)])
-        found = [_standing(row) for row in await cursor.fetchall()]
-    return {standing.vin: standing for standing in found}
+    cursor = await connection.execute(_STANDINGS, [list(vins)])
+    found = await cursor.fetchall()
+    asked = await _outlooks(connection, [row[0] for row in found if row[-1]])
+    return {
+        vin: Standing(
+            vehicle_id=vehicle_id,
+            vin=vin,
+            token_hash=None if token_hash is None else bytes(token_hash),
+            config_wanted=config_wanted,
+            action=None if campaign_id is None else action_id(campaign_id, attempt),
+            state=None if state is None else Target(state),
+            cancel_wanted=cancel_wanted,
+            stands=stands,
+            outlook=asked.get(vehicle_id, _NONE if limited is None else _FREE),
+        )
+        for (
+            vehicle_id,
+            vin,
+            token_hash,
+            config_wanted,
+            campaign_id,
+            attempt,
+            state,
+            cancel_wanted,
+            stands,
+            limited,
+        ) in found
+    }
 
 
-def _standing(row: Any) -> Standing:
-    limited = row.limited or ()
-    answers = [decide(facts, row.now) for facts in limited]
-    openings = [answer.opens_at for answer in answers if answer.opens_at is not None]
-    asked = (facts for facts, answer in zip(limited, answers, strict=True) if answer.to_ask)
-    return Standing(
-        vehicle_id=row.id,
-        vin=row.vin,
-        token_hash=None if row.token_hash is None else bytes(row.token_hash),
-        config_wanted=row.config_wanted,
-        action=None if row.campaign_id is None else action_id(row.campaign_id, row.attempt),
-        state=None if row.state is None else Target(row.state),
-        cancel_wanted=row.cancel_wanted,
-        stands=row.stands,
-        admissible=row.free or any(answer.granted for answer in answers),
-        confirm=next((asked_about(facts["campaign"], facts["attempt"]) for facts in asked), None),
-        opens_in=min(openings) - row.now if openings else None,
-    )
+async def _outlooks(connection: AsyncConnection, vehicles: Sequence[int]) -> dict[int, Outlook]:
+    """What the rules say to these vehicles, of all campaigns that wait for them."""
+    if not vehicles:
+        return {}
+    cursor = await connection.execute(_FACTS, [vehicles])
+    found: dict[int, Outlook] = {}
+    for vehicle, campaign, attempt, facts, now in await cursor.fetchall():
+        answer = decide(facts, now)
+        found[vehicle] = found.get(vehicle, _NONE).with_answer(answer, asked_about(campaign, attempt), now)
+    return found

@@ -25,11 +25,11 @@ GROUP BY a.phase, reason
 """
 
 _PENDING = f"""
-SELECT w.phase, w.vehicles, clock_timestamp() AS now, jsonb_build_object(
+SELECT w.phase, w.vehicles, clock_timestamp() AS now, CAST(jsonb_build_object(
     'terms', c.terms,
     'owner', jsonb_build_object('zone', w.timezone, 'window', w.install_window,
                                 'preference', coalesce(w.update_preference, 'automatic')),
-    'spoken', w.spoken) AS facts
+    'spoken', w.spoken) AS text) AS facts
 FROM campaign AS c, (
     SELECT a.phase, v.timezone, v.install_window, v.update_preference, k.spoken, count(*) AS vehicles
     FROM assignment AS a JOIN vehicle AS v ON v.id = a.vehicle_id

@@ -27,8 +27,8 @@ async def test_who_must_confirm_is_asked_and_holds_no_slot(fleet: Fleet, gateway
     [vehicle] = fleet.add(cars(1))
     campaign = fleet.launch(interaction="confirm", message_version="7")
     action = action_id(campaign, 1)
-    standing = await gateway.standing(0)
-    assert (standing.confirm, standing.admissible) == (action, False)
+    outlook = (await gateway.standing(0)).outlook
+    assert (outlook.confirm, outlook.admissible) == (action, False)
     assert await gateway.admit(vehicle) == {}
     assert await gateway.ask(vehicle, action)
     assert await gateway.ask(vehicle, action)
@@ -43,7 +43,10 @@ async def test_an_owner_who_wants_to_be_asked_is_asked_by_a_silent_campaign(
 ) -> None:
     ids = fleet.add([car(0, update_preference="ask"), car(1)])
     campaign = fleet.launch()
-    assert [(await gateway.standing(number)).confirm for number in (0, 1)] == [action_id(campaign, 1), None]
+    assert [(await gateway.standing(number)).outlook.confirm for number in (0, 1)] == [
+        action_id(campaign, 1),
+        None,
+    ]
     assert set(await gateway.admit(*ids)) == {ids[1]}
 
 
@@ -51,8 +54,8 @@ async def test_a_yes_is_followed_by_the_offer_under_the_same_number(fleet: Fleet
     [vehicle] = fleet.add(cars(1))
     action = action_id(fleet.launch(interaction="confirm"), 1)
     assert await gateway.answer(vehicle, action, Consent.CONFIRMED) is Heard.RECORDED
-    standing = await gateway.standing(0)
-    assert (standing.confirm, standing.admissible) == (None, True)
+    outlook = (await gateway.standing(0)).outlook
+    assert (outlook.confirm, outlook.admissible) == (None, True)
     assert await gateway.admit(vehicle) == {vehicle: action}
     assert not await gateway.ask(vehicle, action)
     assert words(fleet) == [("confirmed", "1")]
@@ -67,13 +70,13 @@ async def test_anything_but_a_yes_offers_nothing_and_asks_nothing_now(
     action = action_id(campaign, 1)
     assert await gateway.answer(vehicle, action, word) is Heard.RECORDED
     assert await gateway.answer(vehicle, action, word) is Heard.RECORDED
-    standing = await gateway.standing(0)
-    assert (standing.confirm, standing.admissible) == (None, False)
+    outlook = (await gateway.standing(0)).outlook
+    assert (outlook.confirm, outlook.admissible) == (None, False)
     assert await gateway.admit(vehicle) == {}
     assert not await gateway.ask(vehicle, action)
     assert words(fleet) == [(word.value, "1")]
     fleet.run("UPDATE consent SET at = at - interval '1 day'")
-    again = (await gateway.standing(0)).confirm
+    again = (await gateway.standing(0)).outlook.confirm
     assert again == (action if word is Consent.POSTPONED else None)
 
 

@@ -51,7 +51,7 @@ async def test_the_poll_tells_who_may_be_admitted_and_how_long_the_others_wait(
 ) -> None:
     fleet.add([car(0, timezone=HERE), car(1, timezone=THERE)])
     fleet.launch(install_window=hours())
-    inside, outside = await gateway.standing(0), await gateway.standing(1)
+    inside, outside = [(await gateway.standing(number)).outlook for number in (0, 1)]
     assert (inside.admissible, inside.opens_in) == (True, None)
     assert not outside.admissible
     assert outside.opens_in is not None
@@ -62,7 +62,7 @@ async def test_a_closed_window_of_one_campaign_holds_up_no_other(fleet: Fleet, g
     [vehicle] = fleet.add([car(0, timezone=THERE)])
     fleet.launch(name="windowed", install_window=hours(), priority="CRITICAL")
     free = fleet.launch(name="free", priority="LOW")
-    assert (await gateway.standing(0)).admissible
+    assert (await gateway.standing(0)).outlook.admissible
     assert await gateway.admit(vehicle) == {vehicle: action_id(free, 1)}
 
 
@@ -100,7 +100,7 @@ async def test_a_vehicle_that_is_back_in_its_window_is_offered_the_same_attempt(
     fleet: Fleet, gateway: Gateway
 ) -> None:
     vehicle, _, action = await lapsed(fleet, gateway)
-    assert (await gateway.standing(0)).admissible
+    assert (await gateway.standing(0)).outlook.admissible
     assert await gateway.admit(vehicle) == {vehicle: action}
 
 
@@ -142,7 +142,7 @@ async def test_general_campaigns_respect_the_owner_and_recalls_do_not(
 ) -> None:
     [vehicle] = fleet.add([car(0, groups=["volunteers"], **says)])
     fleet.launch(type=kind)
-    assert (await gateway.standing(0)).admissible == offered
+    assert (await gateway.standing(0)).outlook.admissible == offered
     assert bool(await gateway.admit(vehicle)) == offered
 
 
@@ -156,7 +156,7 @@ async def test_nobody_asks_for_facts_where_nobody_sets_terms(fleet: Fleet, gatew
     ids = fleet.add(cars(3))
     fleet.launch()
     fleet.run("UPDATE campaign SET terms = '\"not to be read\"'")
-    assert (await gateway.standing(0)).admissible
+    assert (await gateway.standing(0)).outlook.admissible
     assert len(await gateway.admit(*ids)) == 3
 
 
