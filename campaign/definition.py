@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from campaign.criteria import Criteria, Criterion
 from campaign.guards import PILOT_GUARDS, STANDARD_GUARDS, Guard, Rule
+from campaign.install_window import NIGHT, CampaignWindow
 from campaign.journal import storable
 from campaign.model import Frozen
 from campaign.package import Package
@@ -20,14 +21,15 @@ from campaign.phase import Limits, Phase, distinct, number_and_name
 from campaign.problems import Problem, Refused, explain
 from campaign.promotion import OnInconclusive, Promotion, Requires, proving_guard
 from campaign.rings import read_rings
-from campaign.vehicle import Name, TimeZone
+from campaign.time_zones import TimeZone
+from campaign.vehicle import Name
 
 #: A start date this long ago still counts as "now": launching takes a moment, and clocks differ.
 PAST_START_TOLERANCE = timedelta(minutes=5)
 
 
 class CampaignType(StrEnum):
-    """``recall`` overrides the owner's install window, ``beta`` reaches pilot groups only."""
+    """``recall`` overrides what the owner prefers, ``beta`` reaches pilot groups only."""
 
     GENERAL = "general"
     RECALL = "recall"
@@ -48,11 +50,13 @@ class Priority(StrEnum):
 
 
 class Interaction(StrEnum):
-    """Whether the owner is asked: not at all, by a banner, or told of a forced installation."""
+    """Whether the owner is asked: not at all, by a banner, told of a forced installation at night, or asked
+    to confirm before anything is offered."""
 
     SILENT = "silent"
     BANNER = "banner"
     FORCED = "forced"
+    CONFIRM = "confirm"
 
 
 class OnAbort(StrEnum):
@@ -76,6 +80,8 @@ class Definition(Frozen):
     type: CampaignType = CampaignType.GENERAL
     priority: Priority = Priority.NORMAL
     interaction: Interaction = Interaction.SILENT
+    install_window: CampaignWindow | None = None
+    message_version: Name = "1"
     description: str = ""
     package: Annotated[str, Field(min_length=1)] | Package
     criteria: Criteria | None = None
@@ -132,6 +138,11 @@ class Definition(Frozen):
         zone = ZoneInfo(self.time_zone) if self.time_zone else None
         local = self.start_date if self.start_date.tzinfo else self.start_date.replace(tzinfo=zone)
         return local.astimezone(UTC)
+
+    @property
+    def window(self) -> CampaignWindow | None:
+        """When vehicles may begin to install: as given, else the night where it is forced; None: always."""
+        return self.install_window or (NIGHT if self.interaction is Interaction.FORCED else None)
 
     @property
     def order_seed(self) -> int:

@@ -1,28 +1,24 @@
 """A vehicle as it was built: the manufacturing record, taken as it comes."""
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from campaign.countries import Country
+from campaign.install_window import InstallWindow
 from campaign.model import Frozen
-from campaign.problems import closest
+from campaign.time_zones import TimeZone
 from campaign.vin import Vin
 
-_ZONES = available_timezones()
 
+class Preference(StrEnum):
+    """What an owner wants to happen with updates; nothing said counts as ``automatic``."""
 
-def check_time_zone(name: str) -> str:
-    """The same name, if it is an IANA time zone.
-
-    Raises:
-        ValueError: it is not; the message names the closest one.
-    """
-    if name not in _ZONES:
-        raise ValueError(f"unknown time zone; {closest(name, _ZONES)}")
-    return name
+    AUTOMATIC = "automatic"
+    ASK = "ask"
+    NEVER = "never"
 
 
 def read_day(value: object) -> object:
@@ -39,7 +35,6 @@ def read_day(value: object) -> object:
         raise ValueError("not a day; write it as 2023-05-20") from None
 
 
-TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 Day = Annotated[date, BeforeValidator(read_day)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -63,7 +58,8 @@ class Vehicle(Frozen):
     timezone: TimeZone | None = None
     groups: tuple[Name, ...] = ()
     vin_lists: tuple[Name, ...] = ()
-    install_window: dict[str, Any] | None = None
+    install_window: InstallWindow | None = None
+    update_preference: Preference | None = None
     attributes: dict[str, Any] = Field(default_factory=dict)
     ecus: tuple[Ecu, ...] = Field(min_length=1)
 
@@ -75,6 +71,14 @@ class Vehicle(Frozen):
         if twice:
             raise ValueError(f"ECU {', '.join(twice)} appears more than once; names must differ")
         return ecus
+
+    @model_validator(mode="after")
+    def _window_has_a_zone(self) -> "Vehicle":
+        if self.install_window is not None and self.timezone is None:
+            raise ValueError(
+                "install_window is in the vehicle's own time: give timezone, such as Europe/Berlin"
+            )
+        return self
 
 
 class AsBuilt(Vehicle):

@@ -21,6 +21,7 @@ from store.campaigns import check_against_fleet, resolve_package
 from store.explain import explain_vehicle
 from store.failures import symptoms
 from store.selection import forecast
+from store.waiting import waiting as why_waiting
 from workflows.details import guard_text
 
 File = Annotated[Path, typer.Argument(help="The definition, YAML or JSON.")]
@@ -70,6 +71,8 @@ def preview(
     typer.echo()
     for number in range(1, len(names) + 1):
         typer.echo(f"{names[number - 1]}: {_harm(definition.limits_of(number), found.phases[number])}")
+    if definition.window:
+        typer.echo(f"install window: {definition.window}, in the vehicle's own time")
     typer.echo(f"\n{found.phases.total()} vehicles; nothing was started")
 
 
@@ -171,7 +174,26 @@ def failures(
     )
 
 
+def waiting(
+    campaign: Annotated[str, typer.Argument(help="Its workflow id or its name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show why vehicles wait: what they were missing, what their owners want, and closed install windows.
+
+    Example: starter.py waiting campaign-winter-optimization
+    """
+    with one_line_errors(), reading(load_settings()) as connection:
+        found = why_waiting(connection, campaign)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    print_table(
+        ("phase", "state", "reason", "vehicles", "most often", "next"),
+        ((each.phase, each.state, each.reason, each.vehicles, each.value, each.next) for each in found),
+    )
+
+
 def add_to(app: typer.Typer) -> None:
     """Give an application these commands."""
-    for command in (preview, explain, failures):
+    for command in (preview, explain, failures, waiting):
         app.command(epilog=EXIT_CODES)(command)

@@ -55,9 +55,11 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
         resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, quota, "cancel").post),
-        resource("/confirmationBase", GET=confirmation.get),
+        resource("/confirmationBase", GET=confirmation.standing),
         resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
         resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),
+        resource("/confirmationBase/{action}", GET=confirmation.question),
+        resource("/confirmationBase/{action}/feedback", POST=confirmation.answer),
         resource("/configData", PUT=ConfigData(fleet).put),
         Route("/health", Health(fleet).get),
     ]

@@ -14,12 +14,14 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from campaign.permission import Consent
 from gateway.batch import POLLS_WAITING, Batch
 from gateway.errors import Unavailable
 from gateway.quota import ENTRIES_MAX
-from store import admission, claims, configuration, confirmation, history, offers, polls, reports
+from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
+from store.auto_confirm import AutoConfirm
 from store.configuration import Mode
-from store.confirmation import AutoConfirm
+from store.consent import Heard
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -106,6 +108,16 @@ class Fleet:
         """Whether the vehicle is asked to cancel this action."""
         return await self._transaction(lambda connection: offers.cancelling(connection, vehicle_id, action))
 
+    async def question(self, vehicle_id: int, action: int) -> Deployment | None:
+        """What the owner is asked to confirm; None: nothing now."""
+        return await self._transaction(lambda connection: consent.question(connection, vehicle_id, action))
+
+    async def hear(self, vehicle_id: int, action: int, word: Consent, details: Sequence[str]) -> Heard:
+        """Record what the owner said; on return it is durable."""
+        return await self._transaction(
+            lambda connection: consent.hear(connection, vehicle_id, action, word, details)
+        )
+
     async def put_config(self, vehicle_id: int, mode: Mode, data: dict[str, str | None]) -> None:
         """Store what a vehicle says of itself."""
         await self._transaction(
@@ -140,17 +152,17 @@ class Fleet:
 
     async def auto_confirm(self, vehicle_id: int) -> AutoConfirm | None:
         """Who has spared this vehicle its confirmations; None: nobody."""
-        return await self._transaction(lambda connection: confirmation.auto_confirm(connection, vehicle_id))
+        return await self._transaction(lambda connection: auto_confirm.auto_confirm(connection, vehicle_id))
 
     async def activate_auto_confirm(self, vehicle_id: int, initiator: str | None, remark: str | None) -> bool:
         """Spare a vehicle its confirmations; False: it was spared them already."""
         return await self._transaction(
-            lambda connection: confirmation.activate(connection, vehicle_id, initiator, remark)
+            lambda connection: auto_confirm.activate(connection, vehicle_id, initiator, remark)
         )
 
     async def deactivate_auto_confirm(self, vehicle_id: int) -> None:
         """Ask this vehicle again."""
-        await self._transaction(lambda connection: confirmation.deactivate(connection, vehicle_id))
+        await self._transaction(lambda connection: auto_confirm.deactivate(connection, vehicle_id))
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""

@@ -1,5 +1,6 @@
 """The documents of the protocol, built. Pure: the same facts give the same bytes, so ETags stay."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any
 from campaign.assignment import Target
 from campaign.definition import Interaction
 from campaign.package import Module
-from store.confirmation import AutoConfirm
+from store.auto_confirm import AutoConfirm
 from store.offers import Deployment, StoredArtifact
 
 Json = dict[str, Any]
@@ -30,16 +31,25 @@ _HANDLING = {
     Interaction.SILENT: "forced",
     Interaction.FORCED: "forced",
     Interaction.BANNER: "attempt",
+    Interaction.CONFIRM: "attempt",
 }
 
 
-def sleep(vin: str, interval: timedelta) -> str:
+def sleep(vin: str, interval: timedelta, opens_in: timedelta | None = None) -> str:
     """The poll interval of a vehicle, HH:MM:SS, 00:00:01 to 23:59:59, always the same for one VIN.
 
     Zero makes rauc-hawkbit poll without pause, and a day or more is another format.
+
+    Args:
+        opens_in: how long it is to the opening of its install window. Where that is sooner the vehicle comes
+            shortly after it, spread like all polls and by no more than it has to wait.
     """
     place = zlib.crc32(vin.encode()) / 0xFFFFFFFF  # 0 to 1
     seconds = round(interval.total_seconds() * (1 + SPREAD * (2 * place - 1)))
+    if opens_in is not None:
+        wait = opens_in.total_seconds()
+        spread = min(2 * SPREAD * interval.total_seconds(), wait)
+        seconds = min(seconds, math.ceil(wait + place * spread))
     seconds = min(max(seconds, 1), _DAY_SECONDS - 1)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
@@ -52,10 +62,11 @@ def poll(
     deployment: int | None = None,
     cancel: int | None = None,
     installed: int | None = None,
+    confirm: int | None = None,
 ) -> Json:
     """The answer to a poll; ``home`` is the base of the vehicle's links, the rest what is linked.
 
-    Give at most one of ``deployment`` and ``cancel``: clients act on one.
+    Of ``cancel``, ``deployment`` and ``confirm`` the first one is linked: clients act on one.
     """
     links: dict[str, Json] = {}
     if cancel is not None:
@@ -64,6 +75,8 @@ def poll(
     elif deployment is not None:
         # With a query: hawkBit's own clients read the id between the last "/" and the "?".
         links["deploymentBase"] = {"href": f"{home}/deploymentBase/{deployment}?c={change_mark(deployment)}"}
+    elif confirm is not None:
+        links["confirmationBase"] = {"href": f"{home}/confirmationBase/{confirm}?c={change_mark(confirm)}"}
     if installed is not None:
         links["installedBase"] = {"href": f"{home}/installedBase/{installed}"}
     if config_wanted:
@@ -95,17 +108,23 @@ def deployment(home: str, found: Deployment, said: Sequence[str] | None = None) 
     Args:
         said: the vehicle's own messages, the newest first; None: it did not ask for them.
     """
+    answer: Json = {"id": str(found.action), "deployment": _described(home, found)}
+    if said is None:
+        return answer
+    return answer | {"actionHistory": {"status": _STATUS[found.state], "messages": list(said)}}
+
+
+def confirmation(home: str, found: Deployment) -> Json:
+    """What the owner is asked to confirm: described like a deployment whose files are not to be had yet."""
+    return {"id": str(found.action), "confirmation": _described(home, found)}
+
+
+def _described(home: str, found: Deployment) -> Json:
     handling = _HANDLING[found.interaction]
     chunks = [
         _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
     ]
-    answer: Json = {
-        "id": str(found.action),
-        "deployment": {"download": handling, "update": handling, "chunks": chunks},
-    }
-    if said is None:
-        return answer
-    return answer | {"actionHistory": {"status": _STATUS[found.state], "messages": list(said)}}
+    return {"download": handling, "update": handling, "chunks": chunks}
 
 
 def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:
@@ -127,13 +146,17 @@ def artifact(home: str, stored: StoredArtifact, filename: str) -> Json:
     }
 
 
-def auto_confirm(home: str, found: AutoConfirm | None) -> Json:
-    """Whether a vehicle is spared its confirmations, and how to change that. Times in ms since 1970."""
+def auto_confirm(home: str, found: AutoConfirm | None, asked: int | None = None) -> Json:
+    """Whether a vehicle is spared its confirmations, how to change that, and what it is asked about now.
+
+    Times in ms since 1970.
+    """
     base = f"{home}/confirmationBase"
+    links = {} if asked is None else {"confirmationBase": {"href": f"{base}/{asked}?c={change_mark(asked)}"}}
     if found is None:
         return {
             "autoConfirm": {"active": False, "activatedAt": 0},
-            "_links": {"activateAutoConfirm": {"href": f"{base}/activateAutoConfirm"}},
+            "_links": {"activateAutoConfirm": {"href": f"{base}/activateAutoConfirm"}, **links},
         }
     words = {"initiator": found.initiator, "remark": found.remark}
     return {

@@ -28,15 +28,16 @@ class Poll:
         cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
         answer = messages.poll(
             self._links.home(request, vehicle.vin),
-            messages.sleep(vehicle.vin, self._interval),
+            messages.sleep(vehicle.vin, self._interval, vehicle.outlook.opens_in),
             config_wanted=vehicle.config_wanted,
             deployment=_visible(vehicle) if offered is None else offered,
             cancel=cancel,
             installed=vehicle.installed,
+            confirm=vehicle.outlook.confirm,
         )
         return document(request, answer)
 
 
 def _visible(vehicle: Standing) -> int | None:
-    """The action whose link a vehicle sees: started, or offered by a campaign that delivers."""
-    return vehicle.action if vehicle.delivering or vehicle.state in STARTED else None
+    """The action whose link a vehicle sees: started, or an offer that stands."""
+    return vehicle.action if vehicle.stands or vehicle.state in STARTED else None

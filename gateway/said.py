@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from campaign.assignment import Said
+from campaign.permission import Consent
 from gateway.errors import TooMany, malformed
 from store.configuration import Mode
 
@@ -24,6 +25,8 @@ EXECUTIONS = (
     "downloaded",
 )
 FINISHED = ("success", "failure", "none")
+#: The protocol's own words and one more: an owner may put it off.
+CONFIRMATIONS = (Consent.CONFIRMED.value, Consent.DENIED.value, Consent.POSTPONED.value)
 MODES: Mapping[str, Mode] = {"merge": "merge", "replace": "replace", "remove": "remove"}
 
 CODE_MIN, CODE_MAX = -(2**31), 2**31 - 1
@@ -53,6 +56,17 @@ def read_feedback(body: Any) -> tuple[Said, datetime | None]:
         details=_details(status.get("details")),
     )
     return said, _time(body.get("timestamp"))
+
+
+def read_confirmation(body: Any) -> tuple[Consent, tuple[str, ...]]:
+    """What the owner says to an update, and the details.
+
+    Raises:
+        Malformed: no confirmation, or a word that is none.
+    """
+    members = _members(body, "body")
+    word = _word(members.get("confirmation"), CONFIRMATIONS, "confirmation")
+    return Consent(word), _details(members.get("details"))
 
 
 def read_config(body: Any) -> tuple[Mode, dict[str, str | None]]:

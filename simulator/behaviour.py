@@ -68,6 +68,13 @@ class Behaviour:
         """The vehicle's own poll interval when the server asked for `asked` seconds."""
         return asked * (1 + JITTER * (self._draw("jitter") - 0.5))
 
+    def owner(self) -> str:
+        """What the owner says when asked: confirmed, denied or postponed, always the same."""
+        lot, script = self._draw("owner"), self.script
+        if lot < script.denials:
+            return "denied"
+        return "postponed" if lot < script.denials + script.postponements else "confirmed"
+
     def plan(self, update: Mapping[str, str], struck: int) -> Plan:
         """How the update (ECU to new version) goes, when faults have struck it `struck` times already."""
         script = self.script

@@ -66,6 +66,8 @@ class Script(_Strict):
     """The first rule that matches a vehicle, and whose lot falls on it, wins; the shares below add to it."""
 
     rules: tuple[Rule, ...] = ()
+    denials: Share = 0.0  # owners who say no when they are asked
+    postponements: Share = 0.0  # owners who put it off; all others confirm
     duplicate_reports: Share = 0.0  # vehicles that send every report twice
     out_of_order: Share = 0.0  # vehicles that repeat a progress report after the closing one
     dropped_downloads: Share = 0.0  # vehicles whose connection breaks once, half-way through a download

@@ -26,6 +26,7 @@ class Poll:
     config_data: URL | None
     deployment: URL | None
     cancel: URL | None
+    confirmation: URL | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def read_poll(body: Any) -> Poll:
         config_data=_url(links, "configData"),
         deployment=_url(links, "deploymentBase"),
         cancel=_url(links, "cancelAction"),
+        confirmation=_url(links, "confirmationBase"),
     )
 
 
@@ -82,6 +84,13 @@ def read_deployment(body: Any) -> Deployment:
         artifacts=tuple(_artifact(raw) for chunk in chunks for raw in chunk.get("artifacts", ())),
         held="skip" in (deployment["download"], deployment["update"]),
     )
+
+
+@_reader
+def read_question(body: Any) -> str:
+    """The action that GET confirmationBase wants confirmed."""
+    body["confirmation"]["chunks"]
+    return str(body["id"])
 
 
 @_reader
@@ -103,6 +112,11 @@ def status(execution: str, finished: str, code: int, details: list[str], timesta
             },
         }
     )
+
+
+def confirmation(word: str) -> bytes:
+    """The body of a feedback to a confirmation: what the owner says."""
+    return orjson.dumps({"confirmation": word, "code": 200, "details": [f"the owner {word}"]})
 
 
 def config_data(data: Mapping[str, str]) -> bytes:

@@ -85,6 +85,16 @@ class Vehicle:
             await self._answer_cancel(poll.cancel)
         elif poll.deployment:
             await self._follow(poll.deployment)
+        elif poll.confirmation:
+            await self._ask_the_owner(poll.confirmation)
+
+    async def _ask_the_owner(self, url: URL) -> None:
+        try:
+            protocol.read_question(await self._link.get(url))
+        except Refused:
+            return  # no longer a question
+        answer = protocol.confirmation(self._behaviour.owner())
+        await self._link.deliver(url.with_query(None) / "feedback", answer)
 
     async def _poll(self) -> Poll:
         poll = protocol.read_poll(await self._link.get(self._address))

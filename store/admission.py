@@ -2,7 +2,8 @@
 
 Rules, in order: an offer needs an open gate and a valid lease; a vehicle holds one offer at a time; higher
 priority goes first, then the older campaign; a phase never admits more than its allowance, and a campaign
-never has more in flight than its cap; a vehicle that has changed since it was selected gets nothing. The
+never has more in flight than its cap; a vehicle that has changed since it was selected gets nothing; nor does
+one whose owner has not agreed or whose install window is closed, and an offer ends with its window. The
 campaign's lock makes the rules hold against every other admission, report and gate write (docs/adr/0003).
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id, split
+from campaign.permission import Permission
+from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import (
     DELIVERING_SQL,
     EXCLUDED_SQL,
@@ -19,11 +22,21 @@ from store.words import (
     OPEN_SQL,
     OUTDATED_SQL,
     STALE_SQL,
+    STANDS_SQL,
 )
 
 _CAMPAIGNS_OF = f"""
-SELECT DISTINCT campaign_id FROM assignment
-WHERE vehicle_id = ANY(%s) AND state IN ({OPEN_SQL}, {IN_FLIGHT_SQL})
+SELECT a.campaign_id, bool_or({LIMITED_SQL})
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id JOIN vehicle AS v ON v.id = a.vehicle_id
+WHERE a.vehicle_id = ANY(%s) AND a.state IN ({OPEN_SQL}, {IN_FLIGHT_SQL})
+GROUP BY a.campaign_id
+"""
+
+_LIMITED = f"""
+SELECT a.vehicle_id, a.campaign_id, {FACTS_SQL}, clock_timestamp()
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id JOIN vehicle AS v ON v.id = a.vehicle_id
+WHERE a.vehicle_id = ANY(%s) AND a.campaign_id = ANY(%s) AND a.state IN ({OPEN_SQL})
+  AND {DELIVERING_SQL} AND {LIMITED_SQL}
 """
 
 #: What is stale would keep the vehicle from every other campaign.
@@ -59,6 +72,7 @@ WITH best AS (
       AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
       AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
       AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+      AND (a.vehicle_id, a.campaign_id) NOT IN (SELECT * FROM unnest(%(barred)s::int[], %(of)s::int[]))
       AND NOT EXISTS (
           SELECT FROM assignment AS live
           WHERE live.vehicle_id = a.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}))
@@ -86,17 +100,23 @@ WITH best AS (
 UPDATE assignment AS a
 SET state = 'offered', attempt = a.attempt + (a.attempt = 0 OR a.heard_at IS NOT NULL)::int,
     offered_at = clock_timestamp(), heard_at = NULL, slice = NULL, not_before = NULL,
-    cancel_wanted = false
+    offer_until = NULL, cancel_wanted = false
 FROM lucky JOIN slots USING (campaign_id)
 WHERE a.vehicle_id = lucky.vehicle_id AND a.campaign_id = lucky.campaign_id AND lucky.slot <= slots.free
 RETURNING a.vehicle_id, a.campaign_id, a.attempt
+"""
+
+_CLOSE = """
+UPDATE assignment AS a SET offer_until = w.until
+FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS w (vehicle_id, campaign_id, until)
+WHERE a.vehicle_id = w.vehicle_id AND a.campaign_id = w.campaign_id AND a.state = 'offered'
 """
 
 _BEGIN = f"""
 UPDATE assignment AS a SET state = 'downloading', fetched_at = clock_timestamp(), heard_at = clock_timestamp()
 FROM campaign AS c
 WHERE c.id = a.campaign_id AND a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s
-  AND (a.state = 'downloading' OR a.state = 'offered' AND {DELIVERING_SQL} AND NOT a.cancel_wanted)
+  AND (a.state = 'downloading' OR a.state = 'offered' AND {STANDS_SQL} AND NOT a.cancel_wanted)
 """
 
 _FETCHED = f"""
@@ -114,14 +134,33 @@ async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict
     """
     vehicles = list(vehicle_ids)
     cursor = await connection.execute(_CAMPAIGNS_OF, [vehicles])
-    campaigns = [row[0] for row in await cursor.fetchall()]
-    if not campaigns:
+    found = await cursor.fetchall()
+    if not found:
         return {}
+    campaigns = [row[0] for row in found]
     await connection.execute(LOCK_SQL, [campaigns])
     await connection.execute(_END_STALE, [vehicles])
     await connection.execute(_END_OUTDATED, [vehicles])
-    cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns})
-    return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in await cursor.fetchall()}
+    limited = [campaign for campaign, any_limited in found if any_limited]
+    answers = await _answers(connection, vehicles, limited) if limited else {}
+    barred = [key for key, answer in answers.items() if not answer.granted]
+    where = {"barred": [vehicle for vehicle, _ in barred], "of": [campaign for _, campaign in barred]}
+    cursor = await connection.execute(_ADMIT, {"vehicles": vehicles, "campaigns": campaigns} | where)
+    offered = await cursor.fetchall()
+    granted = {key: answers[key] for row in offered if (key := row[:2]) in answers}
+    ends = [(*key, answer.until) for key, answer in granted.items() if answer.until is not None]
+    if ends:
+        await connection.execute(_CLOSE, [list(column) for column in zip(*ends, strict=True)])
+    return {vehicle: action_id(campaign, attempt) for vehicle, campaign, attempt in offered}
+
+
+async def _answers(
+    connection: AsyncConnection, vehicles: Sequence[int], campaigns: Sequence[int]
+) -> dict[tuple[int, int], Permission]:
+    """What the rules say where a campaign or an owner sets terms, by vehicle and campaign."""
+    cursor = await connection.execute(_LIMITED, [vehicles, campaigns])
+    rows = await cursor.fetchall()
+    return {(vehicle, campaign): decide(facts, now) for vehicle, campaign, facts, now in rows}
 
 
 async def begin(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:

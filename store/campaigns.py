@@ -23,9 +23,10 @@ from campaign.criteria import ecu_names, vin_lists
 from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.package import Package
+from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
 from store.evidence import FREEZE_COHORTS_SQL
-from store.selection import count_targets, fleet_versions, targets
+from store.selection import count_targets, count_without_zone, fleet_versions, targets
 from store.tables import (
     ArtifactRow,
     AssignmentRow,
@@ -143,7 +144,21 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
     ]
     if empty:
         raise Refused(empty)
+    _refuse_unknown_zones(connection, definition, package)
     return sizes
+
+
+def _refuse_unknown_zones(connection: Connection, definition: Definition, package: Package) -> None:
+    """A vehicle of which nobody knows what its clock shows would wait for its window for ever."""
+    if definition.window is None or definition.window.time_zone is not None:
+        return
+    lost = count_without_zone(connection, definition, package)
+    if lost:
+        cure = (
+            f"{lost} vehicles of this campaign have no time zone, so nobody knows when it is open for them; "
+            "import them with timezone, or give install_window.time_zone for those without"
+        )
+        raise Refused([Problem("install_window", str(definition.window), cure)])
 
 
 def _unknown_ecus(connection: Connection, definition: Definition, package: Package) -> list[Problem]:
@@ -176,6 +191,7 @@ def _insert(
     first_run_id: str,
     sizes: dict[int, int],
 ) -> int:
+    terms = terms_of(definition)
     campaign_id: int | None = connection.scalar(
         insert(CampaignRow)
         .values(
@@ -184,6 +200,8 @@ def _insert(
             first_run_id=first_run_id,
             priority=definition.priority.rank,
             definition=definition.model_dump(mode="json", by_alias=True),
+            terms=terms.model_dump(mode="json", by_alias=True),
+            limited=terms.limited,
             digest=definition.digest,
             package=package.model_dump(mode="json"),
             state=State.DRAFT.value,

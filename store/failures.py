@@ -37,10 +37,20 @@ def symptoms(connection: Connection, campaign: str, most: int = 20) -> list[Symp
     Raises:
         Refused: there is none.
     """
+    key = {"id": campaign_of(connection, campaign), "most": most}
+    rows = connection.exec_driver_sql(_SYMPTOMS, key).fetchall()
+    return [Symptom(row.phase, row.state, row.code, row.message, row.vehicles) for row in rows]
+
+
+def campaign_of(connection: Connection, campaign: str) -> int:
+    """The id of a campaign by its name or its workflow id.
+
+    Raises:
+        Refused: there is none.
+    """
     known = connection.exec_driver_sql(_NAMES).fetchall()
     found = [row.id for row in known if campaign in (row.name, row.workflow_id)]
     if not found:
         cure = f"there is none; {closest(campaign, [row.name for row in known])}"
         raise Refused([Problem("campaign", repr(campaign), cure)], "command")
-    rows = connection.exec_driver_sql(_SYMPTOMS, {"id": found[-1], "most": most}).fetchall()
-    return [Symptom(row.phase, row.state, row.code, row.message, row.vehicles) for row in rows]
+    return int(found[-1])

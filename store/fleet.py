@@ -88,8 +88,8 @@ def vehicle(connection: Connection, vin: str) -> dict[str, Any]:
     """Everything known of one vehicle.
 
     ``ecus``: name, hw_id, now, built. ``assignments``, latest first: campaign, phase, state, attempt, code,
-    message. ``history``, latest first: ecu, from, to, campaign, source, at. ``reported``: the last
-    configuration it sent. ``has_token``: whether it was issued one.
+    message, deferral, deferral_value. ``history``, latest first: ecu, from, to, campaign, source, at.
+    ``reported``: the last configuration it sent. ``has_token``: whether it was issued one.
 
     Raises:
         Refused: there is no vehicle of this VIN.
@@ -107,7 +107,8 @@ def vehicle(connection: Connection, vin: str) -> dict[str, Any]:
 
 
 _VEHICLE = """
-SELECT id, vin, model, build_date, country, region, timezone, groups, install_window, attributes,
+SELECT id, vin, model, build_date, country, region, timezone, groups, install_window,
+       update_preference, attributes,
        reported, reported_at, token_hash IS NOT NULL AS has_token, imported_at
 FROM vehicle WHERE vin = %s
 """
@@ -117,7 +118,8 @@ SELECT name, hw_id, sw_version AS now, built_version AS built FROM ecu WHERE veh
 """
 
 _ASSIGNMENTS = """
-SELECT c.name AS campaign, p.name AS phase, a.state, a.attempt, a.code, a.message
+SELECT c.name AS campaign, p.name AS phase, a.state, a.attempt, a.code, a.message, a.deferral,
+       a.deferral_value
 FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id
 LEFT JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase

@@ -99,7 +99,7 @@ DROP TABLE IF EXISTS pg_temp.arrived, pg_temp.changed, pg_temp.seen;
 CREATE TEMPORARY TABLE arrived (
     position int NOT NULL, line int NOT NULL, vin text COLLATE "C" NOT NULL, model text NOT NULL,
     build_date date, country text, region text, timezone text, groups text[] NOT NULL, install_window jsonb,
-    attributes jsonb NOT NULL, lot bigint NOT NULL, digest text NOT NULL,
+    update_preference text, attributes jsonb NOT NULL, lot bigint NOT NULL, digest text NOT NULL,
     ecu_names text[] NOT NULL, hw_ids text[] NOT NULL, sw_versions text[] NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE changed (
@@ -123,8 +123,8 @@ RETURNING arrived.position, arrived.line, arrived.vin, seen.line
 """
 
 _FACTS = (
-    "model", "build_date", "country", "region", "timezone", "groups", "install_window", "attributes",
-    "record_digest",
+    "model", "build_date", "country", "region", "timezone", "groups", "install_window",
+    "update_preference", "attributes", "record_digest",
 )  # fmt: skip
 
 # OFFSET 0 keeps the lookup what it is, one index probe a record: without it the planner may scan the whole

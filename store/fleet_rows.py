@@ -21,7 +21,8 @@ from store.fleet_records import Found
 #: The columns of a row, in order. ``position`` counts the records of the file, from 0.
 COLUMNS = (
     "position", "line", "vin", "model", "build_date", "country", "region", "timezone", "groups",
-    "install_window", "attributes", "lot", "digest", "ecu_names", "hw_ids", "sw_versions",
+    "install_window", "update_preference", "attributes", "lot", "digest", "ecu_names", "hw_ids",
+    "sw_versions",
 )  # fmt: skip
 
 
@@ -89,18 +90,24 @@ def _row(text: bytes) -> str:
     ecus = sorted((ecu.name, ecu.hw_id, ecu.sw_version) for ecu in built.ecus)
     names, hw_ids, versions = zip(*ecus, strict=True)
     groups = sorted(set(built.groups))
-    window = None if built.install_window is None else _json("install_window", built.install_window)
+    window = None
+    if built.install_window is not None:
+        hours = built.install_window.model_dump(mode="json", by_alias=True, exclude_none=True)
+        window = _json("install_window", hours)
+    preference = built.update_preference and built.update_preference.value
     attributes = _json("attributes", built.attributes) if built.attributes else "{}"
     day = built.build_date.isoformat() if built.build_date else None
     facts = (built.vin, built.model, day, built.country, built.region, built.timezone)
-    digest = hashlib.sha256(orjson.dumps((facts, groups, window, attributes, ecus))).hexdigest()
+    said = (facts, groups, window, attributes, ecus)
+    # A record that says nothing of it keeps the digest it had before there was such a key.
+    digest = hashlib.sha256(orjson.dumps((*said, preference) if preference else said)).hexdigest()
     # In JSON a quote, a tab or a newline in a string takes a backslash: without one nothing needs escapes.
     plain = b"\\" not in text
     if not plain and b"\\u0000" in text:
         _refuse_nul(json.loads(text), "record")
     array = _plain_array if plain else _array
-    cells: list[str | None] = [*facts, array(groups), window, attributes, str(lot(built.vin)), digest]
-    cells += [array(names), array(hw_ids), array(versions)]
+    cells: list[str | None] = [*facts, array(groups), window, preference, attributes]
+    cells += [str(lot(built.vin)), digest, array(names), array(hw_ids), array(versions)]
     if not plain:
         cells = [_escaped(cell) for cell in cells]
     return "\t".join([r"\N" if cell is None else cell for cell in cells]) + "\n"

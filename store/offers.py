@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
@@ -10,9 +11,9 @@ from campaign.action import action_id, split
 from campaign.assignment import Target
 from campaign.definition import Interaction
 from campaign.package import Package
-from store.words import DELIVERING_SQL, IN_FLIGHT_SQL, STARTED_SQL
+from store.words import IN_FLIGHT_SQL, STANDS_SQL, STARTED_SQL
 
-_VISIBLE = f"a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {DELIVERING_SQL}"
+_VISIBLE = f"a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {STANDS_SQL}"
 
 _DEPLOYMENT = f"""
 SELECT a.state, c.definition ->> 'interaction', c.package
@@ -94,12 +95,19 @@ async def _described(
     row = await (await connection.execute(query.encode(), (vehicle_id, *split(action)))).fetchone()
     if row is None:
         return None
-    package = Package.model_validate(row[2])
+    return await described(connection, action, Target(row[0]), row[1], row[2])
+
+
+async def described(
+    connection: AsyncConnection, action: int, state: Target, interaction: str, package_body: Any
+) -> Deployment:
+    """An action with its package and the files in it."""
+    package = Package.model_validate(package_body)
     hashes = [module.artifact.sha256 for module in package.modules]
     async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
         await cursor.execute(_ARTIFACTS, [hashes])
         stored = {artifact.sha256: artifact for artifact in await cursor.fetchall()}
-    return Deployment(action, Target(row[0]), Interaction(row[1]), package, stored)
+    return Deployment(action, state, Interaction(interaction), package, stored)
 
 
 async def artifact(

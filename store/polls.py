@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id
 from campaign.assignment import Target
-from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL
+from campaign.permission import Permission
+from store.consent import asked_about
+from store.permissions import FACTS_SQL, LIMITED_SQL, decide
+from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL, STANDS_SQL
 
+#: The assignments ``a`` of a vehicle ``v`` that are waiting for an offer, in campaigns that deliver; also an
+#: offer whose window has closed, which the admission takes back first.
+_WAITING_SQL = f"""
+FROM assignment AS a
+JOIN campaign AS c ON c.id = a.campaign_id
+JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
+WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
+  AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND a.offer_until <= clock_timestamp())
+  AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
+  AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+"""
+
+#: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about.
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
        CASE WHEN v.former_token_until > clock_timestamp() THEN v.former_token_hash END,
@@ -17,19 +34,11 @@ SELECT v.id, v.vin, v.token_hash,
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
-       coalesce(live.delivering, false), done.campaign_id, done.attempt,
-       coalesce(live.stale, true)
-       AND EXISTS (
-           SELECT FROM assignment AS a
-           JOIN campaign AS c ON c.id = a.campaign_id
-           JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
-           WHERE a.vehicle_id = v.id AND a.state IN ({OPEN_SQL}) AND a.attempt < {MAX_ATTEMPT}
-             AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
-             AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL})
+       coalesce(live.stands, false), done.campaign_id, done.attempt,
+       CASE WHEN coalesce(live.stale, true) THEN (SELECT bool_or({LIMITED_SQL}) {_WAITING_SQL}) END
 FROM vehicle AS v
 LEFT JOIN LATERAL (
-    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {DELIVERING_SQL} AS delivering,
-           {STALE_SQL} AS stale
+    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {STANDS_SQL} AS stands, {STALE_SQL} AS stale
     FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
     WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
 ) AS live ON true
@@ -41,6 +50,42 @@ LEFT JOIN LATERAL (
 WHERE v.vin = ANY(%s)
 """
 
+#: The best campaign of each vehicle first.
+_FACTS = f"""
+SELECT v.id, w.campaign_id, w.attempt, w.facts, clock_timestamp()
+FROM vehicle AS v
+CROSS JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt, {FACTS_SQL} AS facts, c.priority {_WAITING_SQL}
+) AS w
+WHERE v.id = ANY(%s)
+ORDER BY v.id, w.priority DESC, w.campaign_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a vehicle that holds no offer may expect.
+
+    ``admissible``: some campaign may admit it now; ``confirm``: the action its owner is to be asked about;
+    ``opens_in``: how long it is to the next moment at which another one may admit it, where that is known.
+    """
+
+    admissible: bool
+    confirm: int | None = None
+    opens_in: timedelta | None = None
+
+    def with_answer(self, answer: Permission, action: int, now: datetime) -> "Outlook":
+        """The same with the answer of one more campaign, a lesser one."""
+        waits = [self.opens_in, None if answer.opens_at is None else answer.opens_at - now]
+        return Outlook(
+            admissible=self.admissible or answer.granted,
+            confirm=self.confirm or (action if answer.to_ask else None),
+            opens_in=min((wait for wait in waits if wait is not None), default=None),
+        )
+
+
+_NONE, _FREE = Outlook(admissible=False), Outlook(admissible=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -48,8 +93,8 @@ class Standing:
 
     ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
-    ``delivering`` says whether that campaign's gate is open under a valid lease; ``admissible`` that some
-    campaign may admit it now; ``installed`` is the action it installed last.
+    ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too;
+    ``installed`` is the action it installed last.
     """
 
     vehicle_id: int
@@ -59,14 +104,21 @@ class Standing:
     action: int | None
     state: Target | None
     cancel_wanted: bool
-    delivering: bool
+    stands: bool
     installed: int | None
-    admissible: bool
+    outlook: Outlook
+
+    @property
+    def admissible(self) -> bool:
+        """Whether some campaign may admit it now."""
+        return self.outlook.admissible
 
 
 async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[str, Standing]:
     """The standing of each vehicle by VIN; VINs that are not in the fleet are absent."""
     cursor = await connection.execute(_STANDINGS, [list(vins)])
+    found = await cursor.fetchall()
+    asked = await _outlooks(connection, [row[0] for row in found if row[-1]])
     return {
         vin: Standing(
             vehicle_id=vehicle_id,
@@ -76,9 +128,9 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             action=None if campaign_id is None else action_id(campaign_id, attempt),
             state=None if state is None else Target(state),
             cancel_wanted=cancel_wanted,
-            delivering=delivering,
+            stands=stands,
             installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
-            admissible=admissible,
+            outlook=asked.get(vehicle_id, _NONE if limited is None else _FREE),
         )
         for (
             vehicle_id,
@@ -90,9 +142,21 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             attempt,
             state,
             cancel_wanted,
-            delivering,
+            stands,
             done_campaign,
             done_attempt,
-            admissible,
-        ) in await cursor.fetchall()
+            limited,
+        ) in found
     }
+
+
+async def _outlooks(connection: AsyncConnection, vehicles: Sequence[int]) -> dict[int, Outlook]:
+    """What the rules say to these vehicles, of all campaigns that wait for them."""
+    if not vehicles:
+        return {}
+    cursor = await connection.execute(_FACTS, [vehicles])
+    found: dict[int, Outlook] = {}
+    for vehicle, campaign, attempt, facts, now in await cursor.fetchall():
+        answer = decide(facts, now)
+        found[vehicle] = found.get(vehicle, _NONE).with_answer(answer, asked_about(campaign, attempt), now)
+    return found

@@ -30,6 +30,7 @@ from campaign.assignment import (
     after,
     meaning,
 )
+from campaign.deferral import Deferral, DeferralReason, read_deferral
 from campaign.judgement import Evidence
 from campaign.metrics import total
 from campaign.pace import defer_back_off
@@ -46,7 +47,7 @@ from store.evidence import (
 from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
-from store.words import DELIVERING_SQL, EXCLUDED_SQL, LOCK_SQL
+from store.words import EXCLUDED_SQL, LOCK_SQL, STANDS_SQL
 
 Channel = Literal["deployment", "cancel"]
 
@@ -75,7 +76,7 @@ _READ = f"""
 SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.attempt,
        a.fetched_at IS NOT NULL AS fetched, coalesce(a.fetched_at >= a.offered_at, false) AS fetched_now,
        a.cancel_wanted, a.finished_at < c.window_began_at AS acknowledged,
-       {DELIVERING_SQL} AS delivering, {EXCLUDED_SQL} AS excluded
+       {STANDS_SQL} AS stands, {EXCLUDED_SQL} AS excluded
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
@@ -87,12 +88,14 @@ SET state = n.state, cancel_wanted = n.cancel_wanted, heard_at = clock_timestamp
     finished_at = CASE WHEN n.over THEN coalesce(a.finished_at, clock_timestamp()) END,
     not_before = clock_timestamp() + n.back_off * interval '1 second',
     code = coalesce(n.code, a.code), message = coalesce(n.message, a.message),
+    deferral = CASE WHEN n.deferral IS NULL THEN a.deferral ELSE n.deferral END,
+    deferral_value = CASE WHEN n.deferral IS NULL THEN a.deferral_value ELSE n.deferral_value END,
     slice = CASE WHEN n.installs THEN coalesce(
         a.slice, date_bin({SLICE_SQL}, clock_timestamp(), coalesce(c.window_began_at, c.created_at)))
         ELSE a.slice END
 FROM jsonb_to_recordset(%s) AS n (
     vehicle_id int, campaign_id int, phase int, state text, cancel_wanted bool, over bool, installs bool,
-    back_off float8, code int, message text)
+    back_off float8, code int, message text, deferral text, deferral_value text)
 JOIN campaign AS c ON c.id = n.campaign_id
 JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
 WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
@@ -185,7 +188,8 @@ async def _read(
         rows = await cursor.fetchall()
     return {
         (row["vehicle_id"], row["campaign_id"]): row
-        | {"was": row["state"], "heard": False, "code": None, "message": None, "back_off": None}
+        | {"was": row["state"], "heard": False}
+        | dict.fromkeys(("code", "message", "back_off", "deferral", "deferral_value"))
         for row in rows
     }
 
@@ -200,8 +204,8 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     if report.channel == "cancel":
         return _decide_cancel(row, report)
     state = Target(row["state"])
-    if state is Target.OFFERED and not row["delivering"]:
-        # Not started before the gate closed, so it may not start now: the offer is withdrawn.
+    if state is Target.OFFERED and not row["stands"]:
+        # Not started before gate or window closed, so it may not start now: the offer is withdrawn.
         row["heard"] = True
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
@@ -266,6 +270,8 @@ def _move(row: dict[str, Any], new: Target, report: Report, *, claimed: bool = F
     row["message"] = "; ".join(report.said.details)[:1000] or None
     if new is Target.DEFERRED:
         row["back_off"] = defer_back_off(row["attempt"]).total_seconds()
+        found = Deferral(reason=DeferralReason.UNPROVEN) if claimed else read_deferral(report.said.details)
+        row["deferral"], row["deferral_value"] = found.reason.value, found.value
         if claimed:
             how = "though it skipped the update" if row["fetched_now"] else "without fetching the artifact"
             row["message"] = f"claimed success {how}: {row['message'] or 'no text'}"
@@ -288,7 +294,10 @@ _INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 
 
 def _change(row: dict[str, Any]) -> dict[str, Any]:
-    keys = ("vehicle_id", "campaign_id", "phase", "state", "cancel_wanted", "back_off", "code", "message")
+    keys = (
+        "vehicle_id", "campaign_id", "phase", "state", "cancel_wanted", "back_off", "code", "message",
+        "deferral", "deferral_value",
+    )  # fmt: skip
     state = Target(row["state"])
     # Who was left out is in no slice of time either: those are judged and brake.
     installs = state in _INSTALLS and not row["excluded"]

@@ -183,6 +183,18 @@ def count_targets(connection: Connection, definition: Definition, package: Packa
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
+def count_without_zone(connection: Connection, definition: Definition, package: Package) -> int:
+    """How many of the targets have no time zone."""
+    members = targets(definition, package, fleet_versions(connection))
+    statement: Select[Any] = (
+        select(func.count())
+        .select_from(members)
+        .join(VehicleRow, col(VehicleRow.id) == members.c.vehicle_id)
+        .where(col(VehicleRow.timezone).is_(None))
+    )
+    return int(connection.scalar(statement) or 0)
+
+
 def forecast(connection: Connection, definition: Definition, package: Package, samples: int = 3) -> Forecast:
     """Preview the selection, with up to ``samples`` VINs a phase, of different configurations."""
     members = targets(definition, package, fleet_versions(connection))

@@ -44,13 +44,14 @@ SELECT number, size, limits, released_at, pace_since, pace_base FROM phase
 WHERE campaign_id = %(id)s ORDER BY number
 """
 
-#: An offer that was not started in time is withdrawn, and as long others go first; a download that went quiet
-#: gives its slot back; an installation that went quiet may be a bricked vehicle and counts as a failure.
+#: An offer that was not started in time, or in its install window, is withdrawn, and as long others go first;
+#: a download that went quiet gives its slot back; an installation that went quiet may be a bricked vehicle: a
+#: failure.
 _EXPIRE_OFFERS = """
 UPDATE assignment SET state = 'pending',
        not_before = clock_timestamp() + %(offer_timeout)s
 WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'offered'
-  AND offered_at < clock_timestamp() - %(offer_timeout)s
+  AND (offered_at < clock_timestamp() - %(offer_timeout)s OR offer_until <= clock_timestamp())
 """
 _STALL = """
 UPDATE assignment SET state = 'stalled', message = 'began to download and went quiet'

@@ -29,6 +29,8 @@ from sqlmodel import Field, SQLModel
 
 from campaign.assignment import FAILURES, IN_FLIGHT, Target
 from campaign.lifecycle import State
+from campaign.permission import Consent
+from campaign.vehicle import Preference
 
 
 def _words(column: str, words: Any) -> str:
@@ -48,6 +50,9 @@ class VehicleRow(SQLModel, table=True):
     """A vehicle. ``lot`` is its fixed place in every random order (campaign/order.py)."""
 
     __tablename__ = "vehicle"
+    __table_args__ = (
+        CheckConstraint(_words("update_preference", Preference), name="vehicle_update_preference"),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
     vin: str = Field(sa_column=_text(nullable=False, unique=True))
@@ -60,6 +65,7 @@ class VehicleRow(SQLModel, table=True):
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
     )
     install_window: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    update_preference: str | None = Field(default=None, sa_column=_text())
     attributes: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
     )
@@ -151,6 +157,8 @@ class CampaignRow(SQLModel, table=True):
 
     The gate is a level with a fencing number: whoever writes it gives a ``gate_seq`` above the one stored.
     Delivery needs an open gate and a lease in the future; the lease runs out when nobody supervises.
+    ``terms`` are what it asks of a vehicle and its owner (campaign/permission.py), small enough for every
+    poll; ``limited`` says whether that is anything.
     """
 
     __tablename__ = "campaign"
@@ -183,6 +191,10 @@ class CampaignRow(SQLModel, table=True):
     excluded: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
     )
+    terms: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
+    )
+    limited: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class PhaseRow(SQLModel, table=True):
@@ -239,7 +251,9 @@ class ConfigurationRow(SQLModel, table=True):
 class AssignmentRow(SQLModel, table=True):
     """A vehicle selected for a campaign, frozen at selection; only state and attempt move.
 
-    ``slice`` is the beginning of the slice of time in which it began to install.
+    ``slice`` is the beginning of the slice of time in which it began to install, ``offer_until`` when the
+    install window of its offer closes, ``deferral`` the reason it last put the update off and
+    ``deferral_value`` what it measured.
 
     No foreign keys: one statement writes all rows of a selection out of the tables they would point to, and a
     check per row and key would cost more than the selection itself. Vehicles and campaigns are never deleted.
@@ -282,6 +296,9 @@ class AssignmentRow(SQLModel, table=True):
     cancel_wanted: bool = Field(default=False, nullable=False)
     code: int | None = None
     message: str | None = Field(default=None, sa_column=Column(Text))
+    offer_until: datetime | None = Field(default=None, sa_column=_time())
+    deferral: str | None = Field(default=None, sa_column=_text())
+    deferral_value: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class TallyRow(SQLModel, table=True):
@@ -347,6 +364,26 @@ class WithdrawalRow(SQLModel, table=True):
     at: datetime = Field(sa_column=_time(nullable=False, server_default=text("now()")))
     actor: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ConsentRow(SQLModel, table=True):
+    """What an owner was asked or said, when, and of which version of the message; append-only."""
+
+    __tablename__ = "consent"
+    __table_args__ = (
+        CheckConstraint(_words("state", Consent), name="consent_state"),
+        Index("consent_of_vehicle", "vehicle_id", "campaign_id", "id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    vehicle_id: int = Field(nullable=False)
+    campaign_id: int = Field(nullable=False)
+    state: str = Field(sa_column=_text(nullable=False))
+    at: datetime = Field(sa_column=_time(nullable=False, server_default=text("clock_timestamp()")))
+    message_version: str = Field(sa_column=Column(Text, nullable=False))
+    details: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
 
 
 class ReportRow(SQLModel, table=True):

@@ -20,11 +20,15 @@ HARMED_SQL = sql_list(HARMED)
 #: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
 DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"
 
-#: Whether a live assignment ``a`` of a campaign ``c`` that delivers no more keeps its vehicle for nothing: it
-#: was not started, or went quiet. Nobody supervises an ended campaign, so the vehicle's poll looks at it.
-STALE_SQL = f"""(NOT {DELIVERING_SQL} AND (a.state = 'offered' OR a.heard_at < clock_timestamp() - (
-    SELECT (p.limits ->> 'silent_after')::interval FROM phase AS p
-    WHERE p.campaign_id = a.campaign_id AND p.number = a.phase)))"""
+#: Whether an offer ``a`` of a campaign ``c`` stands: it is delivered, and the install window is still open.
+STANDS_SQL = f"({DELIVERING_SQL} AND (a.offer_until IS NULL OR a.offer_until > clock_timestamp()))"
+
+#: Whether a live assignment ``a`` of a campaign ``c`` keeps its vehicle for nothing: an offer that stands no
+#: more, or one that began and went quiet. Nobody supervises an ended campaign, so the poll looks at it.
+STALE_SQL = f"""(a.state = 'offered' AND NOT {STANDS_SQL} OR NOT {DELIVERING_SQL}
+    AND a.heard_at < clock_timestamp() - (
+        SELECT (p.limits ->> 'silent_after')::interval FROM phase AS p
+        WHERE p.campaign_id = a.campaign_id AND p.number = a.phase))"""
 
 #: Whether an assignment ``a`` was decided on facts that hold no more: an ECU was replaced, or its software
 #: changed since, by another campaign or in a workshop.

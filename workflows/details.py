@@ -100,6 +100,7 @@ def describe(definition: Definition) -> str:
     lines += [
         f"- Package: **{definition.package_name}**",
         f"- Type {definition.type}, priority {definition.priority}, interaction {definition.interaction}",
+        f"- Install window: {_window(definition)}",
         f"- Start: {definition.start.isoformat() if definition.start else 'on approval'}",
         "",
     ]
@@ -109,6 +110,10 @@ def describe(definition: Definition) -> str:
         lines.append(f"- Phase {number} **{phase.name}**: {size}, then wait {phase.wait}{own}")
     guards = "; ".join(map(guard_text, definition.guards_of(1)))
     return "\n".join([*lines, "", f"Guards: {guards}"])
+
+
+def _window(definition: Definition) -> str:
+    return f"{definition.window}, in the vehicle's own time" if definition.window else "at any time"
 
 
 def _own_guards(definition: Definition, number: int) -> str:

@@ -84,7 +84,11 @@ DEFINITIONS = st.fixed_dictionaries(
     optional={
         "type": st.sampled_from(["general", "recall", "beta"]),
         "priority": st.sampled_from(["LOW", "NORMAL", "CRITICAL"]),
-        "interaction": st.sampled_from(["silent", "banner", "forced"]),
+        "interaction": st.sampled_from(["silent", "banner", "forced", "confirm"]),
+        "install_window": st.sampled_from(
+            [{"from": "22:00", "to": "06:00"}, {"from": "00:00", "to": "24:00", "days": ["sat", "sun"]}]
+        ),
+        "message_version": st.sampled_from(["1", "2.1"]),
         "criteria": CRITERIA,
         "exclude": CRITERIA,
         "start_date": st.integers(0, 4 * 10**9).map(lambda second: datetime.fromtimestamp(second, UTC)),

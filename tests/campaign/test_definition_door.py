@@ -51,7 +51,32 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": None}, "name = None: Input should be a valid string"),
     ({"type": "normal"}, "type = 'normal': Input should be 'general', 'recall' or 'beta'"),
     ({"priority": "HIGH"}, "priority = 'HIGH': Input should be 'LOW', 'NORMAL' or 'CRITICAL'"),
-    ({"interaction": "loud"}, "interaction = 'loud': Input should be 'silent', 'banner' or 'forced'"),
+    (
+        {"interaction": "loud"},
+        "interaction = 'loud': Input should be 'silent', 'banner', 'forced' or 'confirm'",
+    ),
+    (
+        {"install_window": {"from": 1320, "to": "05:00"}},
+        "install_window.from = 1320: not a time of day; write it in",
+    ),
+    ({"install_window": {"from": "02:00"}}, "install_window.to: is required and missing"),
+    (
+        {"install_window": {"from": "02:00", "to": "02:00"}},
+        "from and to are the same; for the whole day write",
+    ),
+    (
+        {"install_window": {"from": "02:00", "to": "05:00", "days": ["sunday"]}},
+        "install_window.days.0 = 'sunday': Input should be 'mon', 'tue'",
+    ),
+    (
+        {"install_window": {"from": "02:00", "to": "05:00", "time_zone": "Europe/Belrin"}},
+        "install_window.time_zone = 'Europe/Belrin': unknown time zone; did you mean 'Europe/Berlin'?",
+    ),
+    (
+        {"install_window": {"from": "02:00", "to": "05:00", "zone": "Europe/Berlin"}},
+        "install_window.zone = 'Europe/Berlin': unknown key; did you mean 'time_zone'?",
+    ),
+    ({"message_version": ""}, "message_version = '': String should have at least 1 character"),
     ({"seed": -1}, "seed = -1: Input should be greater than or equal to 0"),
     ({"seed": 2**31}, "seed = 2147483648: Input should be less than 2147483648"),
     (percents(120), "phases.0.rollout_percent = 120: Input should be less than or equal to 100"),

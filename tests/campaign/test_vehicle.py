@@ -73,6 +73,12 @@ def test_the_build_date_may_be_unknown() -> None:
         ({"model": " "}, "at least 1 character"),
         ({"country": "Atlantis"}, "unknown country"),
         ({"timezone": "Europe/Berlyn"}, "did you mean 'Europe/Berlin'"),
+        ({"install_window": {"from": "22:00", "to": "06:00"}}, "give timezone, such as Europe/Berlin"),
+        (
+            {"timezone": "Europe/Berlin", "install_window": {"from": "10pm", "to": "06:00"}},
+            "not a time of day",
+        ),
+        ({"update_preference": "maybe"}, "Input should be 'automatic', 'ask' or 'never'"),
         ({"ecus": [{"name": "Radar", "hw_id": "X", "sw_version": 1.4}]}, "valid string"),
         ({"vin": "1HGCM82643A004352"}, "check digit '4' at position 9 is wrong"),
     ],

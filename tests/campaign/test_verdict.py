@@ -42,7 +42,7 @@ install -             390     390      8  continue       98.95     0.005053 9
 install -             449     449      9  breach         164       0.003049 9
 install -             450     450      9  degraded       161.5     0.003096 10
 install -            1000    1000     14  continue       41.99     0.01191  21
-install -            1000    1000     15  degraded       170.5     0.002132 21
+install -            1000    1000     15  degraded       170.5     0.002932 21
 install -            1000    1000     20  degraded       1.884e5   2.654e-6 21
 install -            1000    1000     21  breach         7.652e5   6.534e-7 21
 install -           10000   10000    112  continue       79.16     .        201

@@ -26,12 +26,15 @@ from typer.core import TyperGroup
 from campaign.brake import Matured, expected_harm, in_flight_cap
 from campaign.cohorts import Dimension
 from campaign.criteria import Criterion, DateRange, EcuMatch
+from campaign.deferral import DeferralReason
 from campaign.definition import Definition, parse
 from campaign.evidence import below_limit, exact_upper
 from campaign.guards import PILOT_GUARDS, RATES, STANDARD_GUARDS, Action, Guard, Metric, Rule, standard
+from campaign.install_window import CampaignWindow
 from campaign.judgement import SLICES_JUDGED_TOGETHER, slice_length
 from campaign.lifecycle import State
 from campaign.package import Artifact, Module, Package
+from campaign.permission import Answer
 from campaign.phase import Limits, Phase
 from campaign.promotion import OnInconclusive, Promotion, Requires
 from campaign.rings import StandardRings, standard_rings
@@ -41,6 +44,7 @@ from commands.documents import _Loader
 from docs.diagrams import BLOCK, diagrams
 from runtime.settings import PREFIX, Settings
 from starter import app
+from store.waiting import READY
 from workflows import search
 from workflows.campaign import CampaignWorkflow
 
@@ -52,6 +56,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 SECTIONS: dict[str, type[BaseModel]] = {
     "## Campaign": Definition,
     "## Phase": Phase,
+    "## Install window": CampaignWindow,
     "## Limits": Limits,
     "## Guard": Guard,
     "## Promotion": Promotion,
@@ -385,6 +390,17 @@ def test_the_findings_are_listed() -> None:
 def test_the_runbook_says_what_to_do_for_every_metric() -> None:
     text = section(read(ROOT / "docs/runbook.md"), "### Which guard it was")
     assert {cells[0] for cells in rows(text)} == {f"`{metric.value}`" for metric in Metric}
+
+
+def test_the_runbook_says_what_to_do_for_every_reason_to_wait() -> None:
+    listed = [
+        (SPAN.findall(cells[0])[0], reason)
+        for cells in rows(section(read(ROOT / "docs/runbook.md"), "### Why vehicles wait"))
+        for reason in SPAN.findall(cells[1])
+    ]
+    known = [("deferred", reason.value) for reason in DeferralReason]
+    known += [("pending", answer.value) for answer in Answer if answer is not Answer.GRANTED]
+    assert sorted(listed) == sorted([*known, ("pending", READY)])
 
 
 def test_the_runbook_lists_every_notice_and_how_urgent_it_is() -> None:

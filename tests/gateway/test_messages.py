@@ -1,6 +1,7 @@
 """The documents of the protocol, and the poll interval."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,36 @@ def test_the_intervals_of_a_fleet_spread_around_the_configured_one() -> None:
     assert len(texts) > 50
 
 
+def seconds(text: str) -> int:
+    return sum(int(part) * unit for part, unit in zip(text.split(":"), (3600, 60, 1), strict=True))
+
+
+DAY_SECONDS = timedelta(hours=23, minutes=59, seconds=59).total_seconds()
+
+
+@given(
+    st.text(),
+    st.integers(1, int(DAY_SECONDS)),
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=8)),
+)
+def test_a_vehicle_comes_back_after_the_opening_and_waits_at_most_twice_as_long(
+    vin: str, interval_seconds: int, opens_in: timedelta
+) -> None:
+    interval = timedelta(seconds=interval_seconds)
+    usual, near = seconds(messages.sleep(vin, interval)), seconds(messages.sleep(vin, interval, opens_in))
+    wait = opens_in.total_seconds()
+    assert near <= usual
+    assert near == usual or wait <= near <= min(2 * wait, wait + 0.2 * interval_seconds) + 1
+
+
+def test_a_fleet_that_waits_for_one_opening_spreads_after_it() -> None:
+    waits = [timedelta(seconds=10), timedelta(hours=3)]
+    for wait, latest in zip(waits, (timedelta(seconds=20), timedelta(hours=3 + 12 * 0.2)), strict=True):
+        slept = {seconds(messages.sleep(f"VIN{n}", timedelta(hours=12), wait)) for n in range(1_000)}
+        assert min(slept) - wait.total_seconds() <= 60
+        assert 0 <= latest.total_seconds() - max(slept) <= 60
+
+
 def test_nothing_to_do_has_no_links() -> None:
     assert messages.poll(HOME, "00:01:00") == {"config": {"polling": {"sleep": "00:01:00"}}}
 
@@ -49,8 +80,14 @@ def test_the_deployment_link_has_a_query_and_the_cancel_link_has_none() -> None:
     assert stopped == {"cancelAction": {"href": f"{HOME}/cancelAction/130"}}
 
 
-def test_a_cancelled_action_is_not_offered_beside() -> None:
-    assert list(messages.poll(HOME, "00:01:00", deployment=130, cancel=130)["_links"]) == ["cancelAction"]
+def test_of_several_links_clients_are_shown_one() -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"confirm": 2, "deployment": 130, "cancel": 130}, "cancelAction"),
+        ({"confirm": 2, "deployment": 130}, "deploymentBase"),
+        ({"confirm": 2}, "confirmationBase"),
+    ]
+    for links, shown in cases:
+        assert list(messages.poll(HOME, "00:01:00", **links)["_links"]) == [shown]
 
 
 def test_the_mark_differs_between_actions() -> None:
@@ -68,6 +105,7 @@ def test_ids_are_decimal_texts(action: int) -> None:
         (Interaction.SILENT, "forced"),
         (Interaction.FORCED, "forced"),
         (Interaction.BANNER, "attempt"),
+        (Interaction.CONFIRM, "attempt"),
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -1,6 +1,7 @@
 """Rows to test against: vehicles, campaigns and what became of them, written past the store's functions."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,6 +165,10 @@ class World:
             )
         )
         return campaign
+
+    def set_terms(self, terms: dict[str, Any]) -> None:
+        """Every campaign asks this of its vehicles before it is offered to them."""
+        self.run("UPDATE campaign SET limited = true, terms = CAST(:it AS jsonb)", it=json.dumps(terms))
 
     def assign(
         self,

@@ -51,6 +51,8 @@ class DdiServer:
     offers: bool = True  # the deployment link, at the poll
     withdrawn: bool = False  # the deployment itself: 404
     cancels: bool = False
+    asks: bool = False  # for a confirmation, before anything is offered
+    answers: list[str] = field(default_factory=list)
     wants_attributes: bool = True
     download_status: int = 200
     resumes: bool = True
@@ -129,6 +131,12 @@ class DdiServer:
                 return web.Response()
             case "GET", ["cancelAction", action] if self.cancels:
                 return web.json_response({"id": action, "cancelAction": {"stopId": action}})
+            case "GET", ["confirmationBase", action] if self.asks and action == self.action:
+                return web.json_response({"id": action, "confirmation": self._described(base)})
+            case "POST", ["confirmationBase", action, "feedback"] if action == self.action:
+                self.answers.append(seen.body["confirmation"])
+                self.asks, self.offers = False, self.answers[-1] == "confirmed"
+                return web.Response()
             case "POST", ["cancelAction", action, "feedback"]:
                 self.cancels = False
                 self.offers = seen.execution[0] == "rejected"
@@ -141,12 +149,17 @@ class DdiServer:
             links["configData"] = {"href": f"{base}/configData"}
         if self.cancels:
             links["cancelAction"] = {"href": f"{base}/cancelAction/{self.action}"}
+        elif self.asks:
+            links["confirmationBase"] = {"href": f"{base}/confirmationBase/{self.action}?c=-7"}
         elif self.offers:
             links["deploymentBase"] = {"href": f"{base}/deploymentBase/{self.action}?c=-7"}
         polling = {} if self.sleep is None else {"sleep": self.sleep}
         return web.json_response({"config": {"polling": polling}, **({"_links": links} if links else {})})
 
     def _deployment(self, base: str) -> web.Response:
+        return web.json_response({"id": self.action, "deployment": self._described(base)})
+
+    def _described(self, base: str) -> dict[str, Any]:
         artifact = {
             "filename": "radar.bin",
             "hashes": {"sha256": self.sha256 or hashlib.sha256(self.payload).hexdigest()},
@@ -157,8 +170,7 @@ class DdiServer:
             {"part": "os", "name": ecu, "version": version, "artifacts": [artifact]}
             for ecu, version in self.update.items()
         ]
-        deployment = {"download": self.handling, "update": self.handling, "chunks": chunks}
-        return web.json_response({"id": self.action, "deployment": deployment})
+        return {"download": self.handling, "update": self.handling, "chunks": chunks}
 
     def _artifact(self, request: web.Request) -> web.Response:
         if self.download_status != 200:

@@ -259,3 +259,26 @@ async def test_a_failed_action_may_be_tried_again(server: DdiServer, fleet_of: F
         await fleet.until(lambda: fleet.totals[Phase.SUCCEEDED] == 1)
     assert server.executions()[:6] == FAILURE + SUCCESS
     assert server.update == UPDATE
+
+
+async def test_an_owner_who_is_asked_confirms_and_the_update_follows(
+    server: DdiServer, fleet_of: FleetMaker
+) -> None:
+    server.asks = True
+    async with fleet_of() as fleet:
+        await fleet.until(lambda: fleet.totals[Phase.SUCCEEDED] == 1)
+    assert server.answers == ["confirmed"]
+    assert server.executions() == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("script", "word"), [(Script(denials=1), "denied"), (Script(postponements=1), "postponed")]
+)
+async def test_an_owner_may_say_no_and_nothing_is_begun(
+    script: Script, word: str, server: DdiServer, fleet_of: FleetMaker
+) -> None:
+    server.asks = True
+    async with fleet_of(script=script):
+        await server.until(lambda: bool(server.answers) and len(server.polls()) > 2)
+    assert server.answers == [word]
+    assert server.reports() == []

@@ -19,12 +19,15 @@ from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.order import lot
 from campaign.package import Package
+from campaign.permission import Consent
 from campaign.supervision import Mode, Observation, Watch
 from campaign.vehicle import Vehicle
-from store import admission, gate, polls, reports, supervision
+from store import admission, consent, gate, polls, reports, supervision
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
+from store.consent import Heard
 from store.packages import package as registered_package
+from store.polls import Standing
 from store.reports import Channel, Effect, Report
 from store.tables import ArtifactRow, PackageRow
 
@@ -44,10 +47,12 @@ _VEHICLES = """
 WITH record AS (
     SELECT * FROM jsonb_to_recordset(%s) AS r (
         vin text, model text, build_date date, country text, region text, groups text[], lot bigint,
-        ecus jsonb)
+        timezone text, install_window jsonb, ecus jsonb)
 ), added AS (
-    INSERT INTO vehicle (vin, model, build_date, country, region, groups, lot, record_digest, config_wanted)
-    SELECT vin, model, build_date, country, region, groups, lot, '', false FROM record
+    INSERT INTO vehicle (vin, model, build_date, country, region, groups, lot, timezone, install_window,
+        record_digest, config_wanted)
+    SELECT vin, model, build_date, country, region, groups, lot, timezone, install_window, '', false
+    FROM record
     RETURNING id, vin
 ), fitted AS (
     INSERT INTO ecu (vehicle_id, name, hw_id, sw_version, built_version)
@@ -57,6 +62,9 @@ WITH record AS (
 )
 SELECT id, vin FROM added
 """
+
+
+_FACTS = {"vin", "model", "build_date", "country", "region", "timezone", "install_window"}
 
 
 def plain(limit: str = "0.02") -> list[dict[str, Any]]:
@@ -221,7 +229,7 @@ class Fleet:
         """All rows a campaign is made of."""
         tables = (
             "campaign", "phase", "configuration", "assignment", "tally", "slice", "matured",
-            "evidence_window", "withdrawal", "report", "journal", "ecu",
+            "evidence_window", "withdrawal", "consent", "report", "journal", "ecu",
         )  # fmt: skip
         return {name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") for name in tables}
 
@@ -256,7 +264,7 @@ class Fleet:
 def add_vehicles(connection: Connection, vehicles: Sequence[Vehicle]) -> list[int]:
     records = [
         {
-            **vehicle.model_dump(mode="json", include={"vin", "model", "build_date", "country", "region"}),
+            **vehicle.model_dump(mode="json", by_alias=True, exclude_none=True, include=_FACTS),
             "groups": list(vehicle.groups),
             "lot": lot(vehicle.vin),
             "ecus": [ecu.model_dump() for ecu in vehicle.ecus],
@@ -270,6 +278,10 @@ def add_vehicles(connection: Connection, vehicles: Sequence[Vehicle]) -> list[in
             )
     added = connection.exec_driver_sql(_VEHICLES, (Jsonb(records),)).fetchall()
     ids = {row[1]: row[0] for row in added}
+    for vehicle in vehicles:
+        if vehicle.update_preference is not None:
+            said = (vehicle.update_preference.value, ids[vehicle.vin])
+            connection.exec_driver_sql("UPDATE vehicle SET update_preference = %s WHERE id = %s", said)
     return [ids[vehicle.vin] for vehicle in vehicles]
 
 
@@ -296,6 +308,19 @@ class Gateway:
     ) -> Effect:
         [effect] = await self.record(report(vehicle, action, execution, finished, *details))
         return effect
+
+    async def standing(self, number: int) -> Standing:
+        """Where the vehicle of `car(number)` stands, as its poll sees it."""
+        return (await polls.standings(self.connection, [vin(number)]))[vin(number)]
+
+    async def ask(self, vehicle: int, action: int) -> bool:
+        """Whether there is something to confirm; if so, the owner was asked."""
+        async with self.connection.transaction():
+            return await consent.question(self.connection, vehicle, action) is not None
+
+    async def answer(self, vehicle: int, action: int, word: Consent) -> Heard:
+        async with self.connection.transaction():
+            return await consent.hear(self.connection, vehicle, action, word, ())
 
     async def wishes(self) -> dict[int, bool]:
         """Of which vehicles the gateway wants to know their configuration, by vehicle id."""

@@ -129,7 +129,7 @@ def test_a_vehicle_shows_what_it_has_and_what_it_was_built_with(
     assert found["groups"] == record["groups"]
     assert found["assignments"] == [
         {"campaign": "Winter", "phase": "canary", "state": "failed", "attempt": 2, "code": 7,
-         "message": "no space"},
+         "message": "no space", "deferral": None, "deferral_value": None},
     ]  # fmt: skip
     [change] = found["history"]
     assert (change["ecu"], change["from"], change["to"], change["campaign"]) == (

@@ -38,8 +38,8 @@ HONDA: dict[str, Any] = {
 }
 
 VEHICLES = """
-SELECT vin, model, build_date, country, region, timezone, groups, install_window, attributes, lot,
-       record_digest
+SELECT vin, model, build_date, country, region, timezone, groups, install_window,
+       update_preference, attributes, lot, record_digest
 FROM vehicle ORDER BY vin
 """
 ECUS = """
@@ -105,13 +105,13 @@ def test_all_forms_of_a_file_give_the_same_rows(connection: Connection, fleet_fi
 
 def test_nothing_in_a_record_is_dropped(connection: Connection, fleet_file: Path) -> None:
     extra: dict[str, Any] = {"paint": "red", "plant": {"line": 2, "shift": None}, "weights": [1.5, 10**30]}
-    window = {"from": "22:00"}
-    record = honda(
-        groups=["b", "a", "b"], country="Japan", install_window=window, attributes={"x": 1}, **extra
-    )
+    window = {"from": "22:00", "to": "06:00", "days": ["fri", "sat"]}
+    wishes: dict[str, Any] = {"timezone": "Asia/Tokyo", "install_window": window, "update_preference": "ask"}
+    record = honda(groups=["b", "a", "b"], country="Japan", attributes={"x": 1}, **wishes, **extra)
     import_fleet(connection, write(fleet_file, record))
-    [(_, _, _, country, _, _, groups, found_window, attributes, *_)] = rows(connection, VEHICLES)
-    assert (country, groups, found_window) == ("JP", ["a", "b"], window)
+    [(_, _, _, country, _, zone, groups, found, preference, attributes, *_)] = rows(connection, VEHICLES)
+    assert (country, groups) == ("JP", ["a", "b"])
+    assert {"timezone": zone, "install_window": found, "update_preference": preference} == wishes
     assert attributes == extra | {"x": 1}
 
 
@@ -146,7 +146,7 @@ def test_every_text_arrives_as_it_was_written(
     text = json.dumps(record, ensure_ascii=ascii_only)
     fleet_file.write_text(text, encoding="utf-8")
     assert counts(import_fleet(connection, fleet_file)) == (1, 0, 0, 0)
-    [(_, found_model, _, _, _, _, found_groups, _, found_attributes, *_)] = rows(connection, VEHICLES)
+    [(_, found_model, _, _, _, _, found_groups, _, _, found_attributes, *_)] = rows(connection, VEHICLES)
     assert (found_model, found_groups) == (wanted.model, sorted(set(wanted.groups)))
     assert found_attributes == wanted.attributes
     [(_, _, found_hw_id, found_version, _)] = rows(connection, ECUS)
@@ -174,8 +174,9 @@ def test_the_order_of_keys_ecus_and_groups_is_no_change(connection: Connection, 
     "changes",
     [
         {"model": "Civic"}, {"build_date": "2023-05-21"}, {"country": "JP"}, {"region": "APAC"},
-        {"timezone": "Asia/Tokyo"}, {"groups": ["internal"]}, {"install_window": {}}, {"paint": "red"},
-        {"ecus": HONDA["ecus"][:1]},
+        {"timezone": "Asia/Tokyo"}, {"groups": ["internal"]}, {"paint": "red"}, {"ecus": HONDA["ecus"][:1]},
+        {"install_window": {"from": "22:00", "to": "06:00"}, "timezone": "Asia/Tokyo"},
+        {"update_preference": "never"},
     ],
     ids=lambda changes: next(iter(changes)),
 )  # fmt: skip
@@ -247,7 +248,8 @@ BROKEN: list[tuple[dict[str, Any] | str, str, str]] = [
     (honda(paint={"a\0b": 1}), "paint", "\\u0000"),
     (json.dumps(honda(paint=1)).replace('"paint": 1', '"paint": NaN'), "attributes", "NaN"),
     (json.dumps(honda(paint=1)).replace('"paint": 1', '"paint": 1e999'), "attributes", "1e308"),
-    (json.dumps(honda(install_window={})).replace("{}", '{"a": -Infinity}'), "install_window", "Infinity"),
+    (honda(timezone="Europe/Belrin"), "timezone", "did you mean 'Europe/Berlin'"),
+    (honda(install_window={"from": "22:00", "to": "06:00"}), "record", "give timezone"),
     (honda(paint="red", attributes={"paint": "blue"}), "record", "with two values"),
 ]
 

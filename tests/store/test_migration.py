@@ -145,3 +145,39 @@ def test_a_campaign_that_was_only_registered_selects_its_vehicles(old: Old) -> N
     assert old.rows("SELECT overdue_after::text, window_began_at FROM phase, campaign") == [
         ("03:00:00", None)
     ]
+
+
+#: What was taken for an owner's window before, and the zone: whether it is one.
+OLD_WINDOWS: list[tuple[Any, str | None, bool]] = [
+    ({"from": "22:00", "to": "06:00"}, "Europe/Berlin", True),
+    ({"from": "22:00", "to": "24:00", "days": ["fri", "sat"]}, "Europe/Berlin", True),
+    ({"from": "22:00", "to": "06:00"}, None, False),
+    ({"from": "22:00"}, "Europe/Berlin", False),
+    ({"from": "22:00", "to": "22:00"}, "Europe/Berlin", False),
+    ({"from": "24:00", "to": "02:00"}, "Europe/Berlin", False),
+    ({"from": 22, "to": 6}, "Europe/Berlin", False),
+    ({"from": "22:00", "to": "06:00", "note": "quiet"}, "Europe/Berlin", False),
+    ({"from": "22:00", "to": "06:00", "days": []}, "Europe/Berlin", False),
+    ({"from": "22:00", "to": "06:00", "days": "fri"}, "Europe/Berlin", False),
+    ({"from": "22:00", "to": "06:00", "days": ["friday"]}, "Europe/Berlin", False),
+    ({}, "Europe/Berlin", False),
+]
+
+
+async def test_what_was_no_window_becomes_an_attribute_and_holds_nobody_up(old: Old) -> None:
+    campaign = old.campaign({"pending": len(OLD_WINDOWS)})
+    ids = sorted(old.states(campaign))
+    for vehicle, (found, zone, _) in zip(ids, OLD_WINDOWS, strict=True):
+        old.run(
+            "UPDATE vehicle SET install_window = CAST(:w AS jsonb), timezone = :z WHERE id = :v",
+            w=json.dumps(found), z=zone, v=vehicle,
+        )  # fmt: skip
+    migrate(old.url)
+    kept = old.rows("SELECT install_window, attributes FROM vehicle ORDER BY id")
+    assert kept == [
+        (found, {}) if good else (None, {"install_window": found}) for found, _, good in OLD_WINDOWS
+    ]
+    assert old.value("SELECT terms FROM campaign") == {"type": "general", "interaction": "silent"}
+    async with connected(old.url) as gateway:
+        admitted = await gateway.admit(*ids)
+    assert set(ids) - set(admitted) <= set(ids[:2])

@@ -290,3 +290,43 @@ async def test_no_reports_are_no_work(fleet: Fleet, gateway: Gateway) -> None:
     before: Any = fleet.everything()
     assert await gateway.record() == []
     assert fleet.everything() == before
+
+
+#: What the vehicle says with its deferral, and what is kept of it.
+PRECONDITIONS = [
+    (("deferred: battery_12v 11.4 V",), ("low_battery", "11.4 V")),
+    (("vehicle is not parked",), ("not_parked", None)),
+    (("whatever",), ("other", None)),
+]
+
+
+@pytest.mark.parametrize(("details", "kept"), PRECONDITIONS)
+async def test_a_deferral_keeps_its_reason_and_value_and_the_back_off_doubles(
+    details: tuple[str, ...], kept: tuple[str, str | None], fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    fleet.launch()
+    waits = []
+    for _ in range(3):
+        action = (await gateway.admit(vehicle))[vehicle]
+        assert await gateway.say(vehicle, action, "rejected", "none", *details) is Effect.RECORDED
+        assert fleet.rows("SELECT state, deferral, deferral_value FROM assignment") == [("deferred", *kept)]
+        waits.append(fleet.value("SELECT round(extract(epoch FROM not_before - heard_at)) FROM assignment"))
+        assert await gateway.admit(vehicle) == {}
+        fleet.run("UPDATE assignment SET not_before = clock_timestamp()")
+    assert waits == [300, 600, 1200]
+    action = (await gateway.admit(vehicle))[vehicle]
+    await gateway.begin(vehicle, action)
+    assert await gateway.say(vehicle, action, "closed", "success", "installed") is Effect.RECORDED
+    assert fleet.rows("SELECT state, deferral, deferral_value FROM assignment") == [("succeeded", *kept)]
+    fleet.assert_tally()
+
+
+async def test_a_success_without_a_fetched_file_is_deferred_as_unproven(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    fleet.launch()
+    action = (await gateway.admit(vehicle))[vehicle]
+    await gateway.say(vehicle, action, "closed", "success", "low battery: 11 V")
+    assert fleet.rows("SELECT deferral, deferral_value FROM assignment") == [("unproven", None)]
