@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.gateway.conftest import NewVehicle
+from tests.gateway.world import World
 
 
 async def test_auto_confirm_is_switched_on_told_and_switched_off(new_vehicle: NewVehicle) -> None:
@@ -57,8 +58,18 @@ async def test_what_cannot_be_kept_switches_nothing_on(
     assert not (await vehicle.send("GET", "/confirmationBase")).json["autoConfirm"]["active"]
 
 
-async def test_no_action_waits_for_a_confirmation(new_vehicle: NewVehicle) -> None:
-    vehicle, _ = new_vehicle()
-    assert (await vehicle.send("GET", "/confirmationBase/129")).status == 404
-    body = {"confirmation": "confirmed"}
-    assert (await vehicle.send("POST", "/confirmationBase/129/feedback", json=body)).status == 404
+async def test_a_vehicle_that_is_spared_its_confirmations_is_served_without_one(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file(), interaction="confirm"))
+    world.set_terms({"interaction": "confirm"})
+    asked = (await vehicle.poll()).link
+    standing = await vehicle.send("GET", "/confirmationBase")
+    assert standing.link["confirmationBase"] == asked["confirmationBase"]
+    await vehicle.send("POST", "/confirmationBase/activateAutoConfirm")
+    assert (await vehicle.send("GET", f"/confirmationBase/{action}")).status == 404
+    assert list((await vehicle.poll()).link) == ["deploymentBase"]
+    await vehicle.send("POST", "/confirmationBase/deactivateAutoConfirm", json={})
+    world.run("UPDATE assignment SET state = 'pending'")
+    assert list((await vehicle.poll()).link) == ["confirmationBase"]

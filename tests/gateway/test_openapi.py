@@ -124,9 +124,17 @@ async def test_reading_is_as_described_and_changes_nothing(
         known["actionId"] = done
     if "cancelAction" in label:
         world.run("UPDATE assignment SET cancel_wanted = true WHERE state = 'installing'")
-    if "confirmationBase" in label:
+    if "confirmationBase/{actionId}" in label:
+        world.run("UPDATE assignment SET state = 'pending' WHERE state = 'installing'")
+        world.set_terms({"interaction": "confirm"})
+        world.run(
+            "INSERT INTO consent (vehicle_id, campaign_id, state, message_version) "
+            "SELECT vehicle_id, campaign_id, 'asked', '1' FROM assignment"
+        )
+    elif "confirmationBase" in label:
         world.run("INSERT INTO auto_confirm (vehicle_id, remark) VALUES (:v, 'x')", v=number)
-    state = State(world, "vehicle", "assignment", "campaign", "phase", "tally", "report", "auto_confirm")
+    tables = ("vehicle", "assignment", "campaign", "phase", "tally", "report", "auto_confirm", "consent")
+    state = State(world, *tables)
     before = state()
     headers = {"Authorization": f"TargetToken {TOKEN}"}
     async with gateway(requests_per_second=100_000) as client:

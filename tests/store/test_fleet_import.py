@@ -142,7 +142,7 @@ def test_every_text_arrives_as_it_was_written(
         wanted = AsBuilt.model_validate(record)
     except ValueError:
         return  # blanks only, which is no name
-    connection.execute("TRUNCATE vehicle, ecu, software_change")
+    connection.execute("TRUNCATE vehicle, auto_confirm, ecu, software_change")
     text = json.dumps(record, ensure_ascii=ascii_only)
     fleet_file.write_text(text, encoding="utf-8")
     assert counts(import_fleet(connection, fleet_file)) == (1, 0, 0, 0)
@@ -187,7 +187,7 @@ def test_any_changed_fact_updates_the_vehicle(
     changed = write(fleet_file, honda(**changes))
     assert counts(import_fleet(connection, changed)) == (0, 1, 0, 0)
     updated = rows(connection, VEHICLES), [row[1:] for row in rows(connection, ECUS)]
-    connection.execute("TRUNCATE vehicle, ecu, software_change")
+    connection.execute("TRUNCATE vehicle, auto_confirm, ecu, software_change")
     import_fleet(connection, changed)
     assert updated == (rows(connection, VEHICLES), [row[1:] for row in rows(connection, ECUS)])
 
@@ -349,7 +349,7 @@ def test_an_import_cut_in_the_middle_and_started_again_gives_the_same_rows(
     assert (result.inserted + result.updated + result.unchanged, result.refused) == (9, 3)
     changed = hashlib.sha256(repr(rows(connection, VEHICLES) + rows(connection, ECUS)).encode()).hexdigest()
     assert len(rows(connection, HISTORY)) == 4
-    connection.execute("TRUNCATE vehicle, ecu, software_change")
+    connection.execute("TRUNCATE vehicle, auto_confirm, ecu, software_change")
     import_fleet(connection, fleet_file)
     whole = hashlib.sha256(repr(rows(connection, VEHICLES) + rows(connection, ECUS)).encode()).hexdigest()
     assert changed == whole
@@ -364,7 +364,7 @@ def test_two_imports_at_once_take_turns(database: str, connection: Connection, t
             return import_fleet(own, path)
 
     for _ in range(3):
-        connection.execute("TRUNCATE vehicle, ecu, software_change")
+        connection.execute("TRUNCATE vehicle, auto_confirm, ecu, software_change")
         with ThreadPoolExecutor(2) as pool:
             both = [counts(result) for result in pool.map(run, files)]
         assert sorted(both) == [(0, 0, 600, 0), (600, 0, 0, 0)]
