@@ -204,12 +204,12 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     if report.channel == "cancel":
         return _decide_cancel(row, report)
     state = Target(row["state"])
-    if state is Target.OFFERED and not row["stands"]:
+    event = meaning(report.said, fetched=row["fetched_now"])
+    if state is Target.OFFERED and not row["stands"] and event is not Happening.HARM:
         # Not started before gate or window closed, so it may not start now: the offer is withdrawn.
         row["heard"] = True
         row["state"] = after(state, Happening.WITHDRAW).value
         return Effect.OVER, "withdrawn"
-    event = meaning(report.said, fetched=row["fetched_now"])
     if row["cancel_wanted"] and not row["fetched_now"] and event in _GIVEN_UP:
         # Asked to cancel it is given no byte, and update clients call that a failure.
         event = _cancelled(row)

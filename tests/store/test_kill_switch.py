@@ -104,6 +104,20 @@ async def test_an_offer_not_started_when_the_gate_closed_is_withdrawn_and_not_st
     fleet.assert_tally()
 
 
+async def test_harm_told_on_an_offer_that_the_stop_took_back_is_not_lost(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    bad, offered = fleet.add(cars(2))
+    campaign = fleet.launch(guards=plain())
+    action = action_id(campaign, 1)
+    await gateway.admit(bad, offered)
+    fleet.put(campaign, Target.INSTALLING, [bad])
+    await gateway.say(bad, action, "closed", "failure")
+    assert await gateway.say(offered, action, "closed", "failure", "CRITICAL: no brakes") is Effect.RECORDED
+    assert fleet.states(campaign) == {bad: "failed", offered: "critical"}
+    fleet.assert_tally()
+
+
 async def test_the_first_breach_of_a_window_is_the_one_that_is_kept(fleet: Fleet, gateway: Gateway) -> None:
     ids = fleet.add(cars(3))
     campaign = fleet.launch(guards=plain())
