@@ -23,7 +23,8 @@ class Poll:
 
     async def get(self, request: Request, vehicle: Standing) -> Response:
         media_type(request.headers.get("accept"))  # who cannot read the answer is not admitted
-        # Whoever may be admitted is: what it still holds then is an offer that is not delivered any more.
+        # Whoever may be admitted is: what it still holds then is an offer that is not delivered any more, or
+        # one that makes way.
         offered = await self._fleet.admit(vehicle.vehicle_id) if vehicle.admissible else None
         cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
         answer = messages.poll(

@@ -13,8 +13,19 @@ from store.consent import asked_about
 from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL, STANDS_SQL
 
+#: What a vehicle ``v`` holds; ``priority`` is that of an offer which stands: it makes way for a higher one.
+_LIVE_SQL = f"""
+LEFT JOIN LATERAL (
+    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {STANDS_SQL} AS stands, {STALE_SQL} AS stale,
+           c.priority
+    FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+    WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
+) AS live ON true
+"""
+
 #: The assignments ``a`` of a vehicle ``v`` that are waiting for an offer, in campaigns that deliver; also an
-#: offer whose window has closed, which the admission takes back first.
+#: offer whose window has closed, which the admission takes back first. Beside an offer that stands only those
+#: of a higher priority.
 _WAITING_SQL = f"""
 FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id
@@ -23,6 +34,7 @@ WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
   AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND a.offer_until <= clock_timestamp())
   AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
   AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+  AND (coalesce(live.stale, true) OR c.priority > live.priority)
 """
 
 #: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about.
@@ -35,13 +47,9 @@ SELECT v.id, v.vin, v.token_hash,
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.stands, false), done.campaign_id, done.attempt,
-       CASE WHEN coalesce(live.stale, true) THEN (SELECT bool_or({LIMITED_SQL}) {_WAITING_SQL}) END
-FROM vehicle AS v
-LEFT JOIN LATERAL (
-    SELECT a.campaign_id, a.attempt, a.state, a.cancel_wanted, {STANDS_SQL} AS stands, {STALE_SQL} AS stale
-    FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
-    WHERE a.vehicle_id = v.id AND a.state IN ({IN_FLIGHT_SQL})
-) AS live ON true
+       CASE WHEN coalesce(live.stale OR live.state = 'offered', true)
+            THEN (SELECT bool_or({LIMITED_SQL}) {_WAITING_SQL}) END
+FROM vehicle AS v {_LIVE_SQL}
 LEFT JOIN LATERAL (
     SELECT a.campaign_id, a.attempt FROM assignment AS a
     WHERE a.vehicle_id = v.id AND a.state = 'succeeded'
@@ -53,7 +61,7 @@ WHERE v.vin = ANY(%s)
 #: The best campaign of each vehicle first.
 _FACTS = f"""
 SELECT v.id, w.campaign_id, w.attempt, w.facts, clock_timestamp()
-FROM vehicle AS v
+FROM vehicle AS v {_LIVE_SQL}
 CROSS JOIN LATERAL (
     SELECT a.campaign_id, a.attempt, {FACTS_SQL} AS facts, c.priority {_WAITING_SQL}
 ) AS w
@@ -64,7 +72,7 @@ ORDER BY v.id, w.priority DESC, w.campaign_id
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a vehicle that holds no offer may expect.
+    """What a vehicle may expect that holds no offer, or one that was not started.
 
     ``admissible``: some campaign may admit it now; ``confirm``: the action its owner is to be asked about;
     ``opens_in``: how long it is to the next moment at which another one may admit it, where that is known.

@@ -295,6 +295,12 @@ class Gateway:
         async with self.connection.transaction():
             return await admission.admit(self.connection, vehicles)
 
+    async def admissible(self, vehicle: int) -> bool:
+        """Whether its poll would ask for an offer."""
+        found = await self.connection.execute("SELECT vin FROM vehicle WHERE id = %s", [vehicle])
+        standing = await polls.standings(self.connection, [row[0] for row in await found.fetchall()])
+        return next(iter(standing.values())).admissible
+
     async def begin(self, vehicle: int, action: int) -> bool:
         async with self.connection.transaction():
             return await admission.begin(self.connection, vehicle, action)

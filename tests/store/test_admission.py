@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from campaign.action import MAX_ATTEMPT, action_id, split
-from campaign.assignment import IN_FLIGHT, OPEN, TERMINAL, Target
+from campaign.assignment import IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, cars, define
 
@@ -132,11 +132,17 @@ async def test_a_full_phase_takes_no_place_from_another(fleet: Fleet, gateway: G
     assert len(fleet.states(campaign)) == 20
 
 
-@pytest.mark.parametrize("held", sorted(IN_FLIGHT), ids=str)
-async def test_a_vehicle_holds_one_offer_at_a_time(held: Target, fleet: Fleet, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("held", "priority"),
+    [(Target.OFFERED, "LOW"), *((state, "CRITICAL") for state in sorted(STARTED))],
+    ids=str,
+)
+async def test_a_vehicle_holds_one_offer_at_a_time(
+    held: Target, priority: str, fleet: Fleet, gateway: Gateway
+) -> None:
     [vehicle] = fleet.add(cars(1))
     low = fleet.launch(name="low", priority="LOW")
-    high = fleet.launch(name="high", priority="CRITICAL", start=False)
+    high = fleet.launch(name="high", priority=priority, start=False)
     await gateway.admit(vehicle)
     fleet.put(low, held)
     fleet.open(high, 1)
@@ -144,6 +150,59 @@ async def test_a_vehicle_holds_one_offer_at_a_time(held: Target, fleet: Fleet, g
     assert await gateway.admit(vehicle) == {}
     fleet.put(low, Target.SUCCEEDED)
     assert await gateway.admit(vehicle) == {vehicle: action_id(high, 1)}
+
+
+async def test_an_offer_not_started_steps_back_for_a_higher_one_and_returns_later(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    low = fleet.launch(name="low")
+    first = await gateway.admit(vehicle)
+    assert not await gateway.admissible(vehicle)
+    high = fleet.launch(name="high", priority="CRITICAL")
+    assert await gateway.admissible(vehicle)
+    assert await gateway.admit(vehicle) == {vehicle: action_id(high, 1)}
+    assert (fleet.state(vehicle, low), fleet.state(vehicle, high)) == ("pending", "offered")
+    assert not await gateway.begin(vehicle, first[vehicle])
+    assert not await gateway.admissible(vehicle)
+    fleet.put(high, Target.FAILED)
+    assert await gateway.admit(vehicle) == first
+    fleet.assert_tally()
+
+
+@pytest.mark.parametrize("obstacle", ["no slot", "allowance used up", "not open", "unwanted"])
+async def test_an_offer_steps_back_for_no_campaign_that_has_no_room_for_the_vehicle(
+    obstacle: str, fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicle, other = fleet.add(cars(2))
+    low = fleet.launch(name="low", priority="LOW")
+    held = await gateway.admit(vehicle)
+    high = fleet.launch(name="high", priority="CRITICAL", start=obstacle != "not open")
+    spoil = {
+        "no slot": "UPDATE campaign SET in_flight = 0 WHERE id = :it",
+        "allowance used up": "UPDATE phase SET allowance = 0 WHERE campaign_id = :it",
+        "not open": "UPDATE campaign SET state = state WHERE id = :it",
+        "unwanted": "UPDATE vehicle SET update_preference = 'never' WHERE id <> :it OR id = :it",
+    }
+    fleet.run(spoil[obstacle], it=high)
+    assert await gateway.admit(vehicle) == {}
+    assert (fleet.state(vehicle, low), fleet.state(vehicle, high)) == ("offered", "pending")
+    if obstacle != "unwanted":
+        # Nor does it keep others from the lower campaign.
+        assert await gateway.admit(other) == {other: held[vehicle]}
+
+
+async def test_of_two_that_give_way_to_one_place_the_other_keeps_its_offer(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    ids = fleet.add(cars(2))
+    low = fleet.launch(name="low", priority="LOW")
+    held = await gateway.admit(*ids)
+    high = fleet.launch(name="high", priority="CRITICAL", limits={"in_flight": 1})
+    offered = await gateway.admit(*ids)
+    assert offered == {ids[0]: action_id(high, 1), ids[1]: held[ids[1]]}
+    assert fleet.states(low) == {ids[0]: "pending", ids[1]: "offered"}
+    fleet.assert_tally()
 
 
 async def test_higher_priority_goes_first_then_the_older_campaign(fleet: Fleet, gateway: Gateway) -> None:
