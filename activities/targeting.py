@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.beating import beating
 from activities.messages import Registered, Registration, Selection
@@ -13,6 +14,12 @@ from campaign.definition import Definition
 from store import campaigns
 
 _LONGEST = timedelta(minutes=25)
+
+#: The error type of a selection that waits for another campaign to end.
+WAITING = "Waiting"
+
+#: Campaigns take hours; an unanswered question costs a count.
+_ASK_AGAIN = timedelta(seconds=30)
 
 
 class Targeting:
@@ -37,5 +44,13 @@ class Targeting:
     @activity.defn
     def select_targets(self, campaign_id: int) -> Selection:
         """Freeze targets, phases and the facts they were decided on."""
-        with refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
-            return Selection(sizes=campaigns.select_targets(connection, campaign_id))
+        try:
+            with refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
+                return Selection(sizes=campaigns.select_targets(connection, campaign_id))
+        except campaigns.Waiting as waits:
+            raise ApplicationError(
+                str(waits),
+                type=WAITING,
+                category=ApplicationErrorCategory.BENIGN,
+                next_retry_delay=_ASK_AGAIN,
+            ) from None

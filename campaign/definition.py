@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from campaign.conflicts import OnConflict
 from campaign.criteria import Criteria, Criterion
 from campaign.guards import PILOT_GUARDS, STANDARD_GUARDS, Guard, Rule
 from campaign.install_window import NIGHT, CampaignWindow
@@ -89,6 +90,7 @@ class Definition(Frozen):
     start_date: datetime | None = None
     time_zone: TimeZone | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**31)
+    conflicts: OnConflict = OnConflict.REFUSE
     on_abort: OnAbort = OnAbort.FINISH
     limits: Limits = Limits()
     guards: tuple[Guard, ...] | None = Field(default=None, min_length=1)

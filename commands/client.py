@@ -23,6 +23,7 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.supervision import WATCHING
+from activities.targeting import WAITING
 from campaign.definition import Definition
 from campaign.glimpse import Glimpse
 from campaign.lifecycle import State
@@ -128,9 +129,11 @@ class Campaigns:
         current = await self._answer(asked, handle.id, PATIENCE)
         description = await handle.describe()
         for pending in description.raw_description.pending_activities:
-            seen = await self._glimpse(pending)
-            if seen is not None:
-                current = refreshed(current, seen)
+            word = await self._last_word(pending)
+            if word is not None and word.type == WATCHING and word.details:
+                current = refreshed(current, Glimpse.model_validate(word.details[0]))
+            elif word is not None and word.type == WAITING:
+                current = current.model_copy(update={"why": f"{current.why}: {word.message}"})
         if description.status is not WorkflowExecutionStatus.RUNNING and not _final(current):
             return _cut_off(current, description.status)
         return current
@@ -185,14 +188,12 @@ class Campaigns:
             )
         return found
 
-    async def _glimpse(self, pending: PendingActivityInfo) -> Glimpse | None:
-        """What a tick under way saw last; it travels as detail of the error that says "nothing yet"."""
+    async def _last_word(self, pending: PendingActivityInfo) -> ApplicationError | None:
+        """Why an activity is tried again; what a tick saw travels as detail of such an error."""
         if not pending.HasField("last_failure"):
             return None
         error = await self._client.data_converter.decode_failure(pending.last_failure)
-        if isinstance(error, ApplicationError) and error.type == WATCHING and error.details:
-            return Glimpse.model_validate(error.details[0])
-        return None
+        return error if isinstance(error, ApplicationError) else None
 
     async def _answer(
         self, asked: Awaitable[T], workflow_id: str, patience: timedelta = timedelta(seconds=30)

@@ -20,7 +20,7 @@ from runtime.settings import load_settings
 from store.campaigns import check_against_fleet, resolve_package
 from store.explain import explain_vehicle
 from store.failures import symptoms
-from store.selection import forecast
+from store.selection import forecast, skipped
 from store.waiting import waiting as why_waiting
 from workflows.details import guard_text
 
@@ -42,6 +42,7 @@ def preview(
             package = resolve_package(connection, definition)
             check_against_fleet(connection, definition, package)
             found = forecast(connection, definition, package, samples)
+            left_out = skipped(connection, definition, package)
     names = [str(phase.name) for phase in definition.phases]
     if as_json:
         print_json([_phase_json(found, definition, number) for number in range(1, len(names) + 1)])
@@ -73,6 +74,8 @@ def preview(
         typer.echo(f"{names[number - 1]}: {_harm(definition.limits_of(number), found.phases[number])}")
     if definition.window:
         typer.echo(f"install window: {definition.window}, in the vehicle's own time")
+    for name, vehicles in left_out.items():
+        typer.echo(f"left out: {vehicles} vehicles that campaign {name!r} is not done with")
     typer.echo(f"\n{found.phases.total()} vehicles; nothing was started")
 
 

@@ -19,14 +19,16 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
 from campaign.action import MAX_CAMPAIGN
+from campaign.conflicts import OnConflict
 from campaign.criteria import ecu_names, vin_lists
 from campaign.definition import Definition
 from campaign.lifecycle import State
 from campaign.package import Package
 from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
+from store.conflicts import rivals, shared, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
-from store.selection import count_targets, count_without_zone, fleet_versions, targets
+from store.selection import chosen, count_targets, count_without_zone
 from store.tables import (
     ArtifactRow,
     AssignmentRow,
@@ -145,7 +147,32 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
     if empty:
         raise Refused(empty)
     _refuse_unknown_zones(connection, definition, package)
+    if definition.conflicts is OnConflict.REFUSE:
+        _refuse_conflicts(connection, definition, package)
     return sizes
+
+
+class Waiting(Exception):
+    """Another campaign is not done yet with vehicles of this one; nothing was selected."""
+
+
+def _refuse_conflicts(connection: Connection, definition: Definition, package: Package) -> None:
+    if found := _conflicts(connection, definition, package):
+        cure = (
+            f"{'; '.join(found)}. Leave these vehicles out (conflicts: skip, or exclude), wait for the other "
+            "one to end (conflicts: wait), or end it"
+        )
+        raise Refused([Problem("package", repr(package.name), cure)])
+
+
+def _conflicts(connection: Connection, definition: Definition, package: Package) -> list[str]:
+    """The campaigns that contradict this one on some of its vehicles, a sentence each."""
+    members, found = chosen(connection, definition, package), []
+    for rival in rivals(connection, definition.name, package):
+        if vehicles := shared(connection, members, rival):
+            what = ", ".join(rival.differences)
+            found.append(f"campaign {rival.name!r} is not done with {vehicles} of its vehicles ({what})")
+    return found
 
 
 def _refuse_unknown_zones(connection: Connection, definition: Definition, package: Package) -> None:
@@ -241,7 +268,8 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         The size of each phase by number.
 
     Raises:
-        Refused: a phase is empty now; nothing was frozen.
+        Refused: a phase is empty now, or another campaign contradicts this one; nothing was frozen.
+        Waiting: the definition says to wait for such a campaign, and it is not over.
     """
     row = connection.execute(
         select(
@@ -255,8 +283,13 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
     ).one()
     if row.selected_at is not None or row.finished_at is not None:
         return _sizes(connection, campaign_id)
-    definition = Definition.model_validate(row.definition)
-    _freeze(connection, campaign_id, definition, Package.model_validate(row.package))
+    definition, package = Definition.model_validate(row.definition), Package.model_validate(row.package)
+    take_turns(connection, package)
+    if definition.conflicts is OnConflict.REFUSE:
+        _refuse_conflicts(connection, definition, package)
+    elif definition.conflicts is OnConflict.WAIT and (found := _conflicts(connection, definition, package)):
+        raise Waiting("waits: " + "; ".join(found))
+    _freeze(connection, campaign_id, definition, package)
     rows = connection.execute(
         text("SELECT phase, sum(vehicles)::int FROM tally WHERE campaign_id = :id GROUP BY phase"),
         {"id": campaign_id},
@@ -278,7 +311,7 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
 
 
 def _freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
-    found = targets(definition, package, fleet_versions(connection))
+    found = chosen(connection, definition, package)
     facts = (found.c.key, found.c.model, found.c.country, found.c.region, found.c.ecus)
     configurations = (
         insert(ConfigurationRow)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 from sqlmodel import col
 
+from campaign.conflicts import OnConflict
 from campaign.criteria import misses
 from campaign.definition import PILOT_GROUPS, CampaignType, Definition
 from campaign.package import Package, package_misses
 from campaign.problems import Problem, Refused
 from campaign.vehicle import Ecu, Vehicle
-from store.selection import fleet_versions, targets
+from store.conflicts import busy, rivals
+from store.selection import chosen
 from store.tables import EcuRow, VehicleRow, VinListRow
 
 
@@ -30,7 +32,7 @@ def explain_vehicle(connection: Connection, definition: Definition, package: Pac
         Refused: the fleet has no such vehicle.
     """
     vehicle_id, vehicle = _vehicle(connection, vin)
-    found = targets(definition, package, fleet_versions(connection))
+    found = chosen(connection, definition, package)
     phase = connection.scalar(select(found.c.phase).where(found.c.vehicle_id == vehicle_id))
     if phase is not None:
         name = str(definition.phases[phase - 1].name)
@@ -42,6 +44,12 @@ def explain_vehicle(connection: Connection, definition: Definition, package: Pac
         reasons.append("exclude: it matches what the campaign leaves out")
     if definition.type is CampaignType.BETA and not set(PILOT_GROUPS) & set(vehicle.groups):
         reasons.append(f"type: beta reaches only the groups {' and '.join(PILOT_GROUPS)}")
+    if definition.conflicts is OnConflict.SKIP:
+        reasons += [
+            f"conflicts: campaign {rival.name!r} is not done with it ({', '.join(rival.differences)})"
+            for rival in rivals(connection, definition.name, package)
+            if connection.scalar(select(busy(vehicle_id, [rival])))
+        ]
     if not reasons:
         reasons = _earlier(definition, vehicle, len(definition.phases) + 1)
     return Explained(None, None, reasons)

@@ -30,11 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
+from campaign.conflicts import OnConflict
 from campaign.criteria import Criterion
 from campaign.definition import PILOT_GROUPS, CampaignType, Definition
 from campaign.order import scramble
 from campaign.package import Package
 from campaign.phase import Order, Phase
+from store.conflicts import Rival, busy, rivals, shared
 from store.matching import Versions, criteria_sql, package_sql
 from store.tables import EcuRow, VehicleRow
 
@@ -52,9 +54,22 @@ def fleet_versions(connection: Connection) -> Versions:
     return versions
 
 
-def targets(definition: Definition, package: Package, versions: Versions) -> CTE:
-    """The targets as a CTE: vehicle_id, phase, and the facts model, country, region, ecus and key."""
-    eligible = _eligible(definition, package, versions)
+def chosen(connection: Connection, definition: Definition, package: Package) -> CTE:
+    """The targets as things stand now; the columns of `targets`."""
+    skip = definition.conflicts is OnConflict.SKIP
+    busy_with = rivals(connection, definition.name, package) if skip else []
+    return targets(definition, package, fleet_versions(connection), busy_with)
+
+
+def targets(
+    definition: Definition, package: Package, versions: Versions, busy_with: Sequence[Rival] = ()
+) -> CTE:
+    """The targets as a CTE: vehicle_id, phase, and the facts model, country, region, ecus and key.
+
+    Args:
+        busy_with: campaigns whose vehicles are left out until they are done with them.
+    """
+    eligible = _eligible(definition, package, versions, busy_with)
     taken: list[CTE] = []
     for number, ring in enumerate(definition.phases, start=1):
         taken.append(_members(eligible, ring, number, taken))
@@ -109,7 +124,9 @@ def eligibility(definition: Definition, package: Package, versions: Versions) ->
     return and_(*parts)
 
 
-def _eligible(definition: Definition, package: Package, versions: Versions) -> CTE:
+def _eligible(
+    definition: Definition, package: Package, versions: Versions, busy_with: Sequence[Rival]
+) -> CTE:
     """Eligible vehicles: id, rank, volunteer, and one boolean per phase."""
     mask, multiplier = scramble(definition.order_seed)
     lot = cast(col(VehicleRow.lot), BigInteger)
@@ -125,7 +142,10 @@ def _eligible(definition: Definition, package: Package, versions: Versions) -> C
     volunteer = col(VehicleRow.groups).bool_op("&&")(["volunteers"]).label("volunteer")
     return (
         select(col(VehicleRow.id).label("vehicle_id"), rank.label("rank"), volunteer, *matching)
-        .where(eligibility(definition, package, versions))
+        .where(
+            eligibility(definition, package, versions),
+            not_(busy(col(VehicleRow.id), busy_with)) if busy_with else true(),
+        )
         .cte("eligible")
     )
 
@@ -176,16 +196,25 @@ class Forecast:
     samples: dict[int, list[str]] = field(default_factory=dict)
 
 
+def skipped(connection: Connection, definition: Definition, package: Package) -> dict[str, int]:
+    """How many vehicles a definition that skips conflicts leaves out, by the campaign not done with them."""
+    if definition.conflicts is not OnConflict.SKIP:
+        return {}
+    members = targets(definition, package, fleet_versions(connection))
+    others = rivals(connection, definition.name, package)
+    return {each.name: count for each in others if (count := shared(connection, members, each))}
+
+
 def count_targets(connection: Connection, definition: Definition, package: Package) -> dict[int, int]:
     """How many vehicles each phase would take; a phase that takes nobody is absent."""
-    members = targets(definition, package, fleet_versions(connection))
+    members = chosen(connection, definition, package)
     statement: Select[Any] = select(members.c.phase, func.count()).group_by(members.c.phase)
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def count_without_zone(connection: Connection, definition: Definition, package: Package) -> int:
     """How many of the targets have no time zone."""
-    members = targets(definition, package, fleet_versions(connection))
+    members = chosen(connection, definition, package)
     statement: Select[Any] = (
         select(func.count())
         .select_from(members)
@@ -197,7 +226,7 @@ def count_without_zone(connection: Connection, definition: Definition, package: 
 
 def forecast(connection: Connection, definition: Definition, package: Package, samples: int = 3) -> Forecast:
     """Preview the selection, with up to ``samples`` VINs a phase, of different configurations."""
-    members = targets(definition, package, fleet_versions(connection))
+    members = chosen(connection, definition, package)
     combination = (members.c.phase, members.c.model, members.c.country, members.c.ecus)
     statement: Select[Any] = select(*combination, func.count(), func.min(members.c.vehicle_id)).group_by(
         *combination
@@ -213,6 +242,6 @@ def forecast(connection: Connection, definition: Definition, package: Package, s
             found.software[phase, f"{name} {ecu['sw_version']}"] += count
         sampled.setdefault(phase, []).append(vehicle)
     for phase, vehicles in sampled.items():
-        chosen = select(col(VehicleRow.vin)).where(col(VehicleRow.id).in_(vehicles[:samples]))
-        found.samples[phase] = list(connection.scalars(chosen))
+        some = select(col(VehicleRow.vin)).where(col(VehicleRow.id).in_(vehicles[:samples]))
+        found.samples[phase] = list(connection.scalars(some))
     return found

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.supervision import Supervision
     from activities.targeting import Targeting
     from campaign.cohorts import Culprit
+    from campaign.conflicts import OnConflict
     from campaign.definition import Definition, OnAbort, parse
     from campaign.lifecycle import Event, State
     from campaign.problems import Problem, Refused
@@ -143,6 +144,8 @@ class CampaignWorkflow(Steps):
     async def _select(self) -> None:
         moves = self._moves
         self._story.why = "selecting vehicles"
+        if self.definition.conflicts is OnConflict.WAIT:
+            self._story.why += ", as soon as no other campaign would leave them with other software"
         await self._write_state()
         selection = workflow.start_activity_method(
             Targeting.select_targets,

@@ -1,0 +1,29 @@
+"""A selection that waits for another campaign is tried again; one that nobody can mend is not."""
+
+import pytest
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.testing import ActivityEnvironment
+
+from activities.refusing import REFUSED
+from activities.targeting import WAITING, Targeting
+from campaign.package import Package
+from tests.store.fleet import MODULE, Fleet, define
+
+OTHER = Package.model_validate({"name": "Pkg2", "modules": [MODULE | {"version": "1.5.0"}]})
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "kind", "final"), [("wait", WAITING, False), ("refuse", REFUSED, True)]
+)
+def test_a_selection_that_meets_another_campaign_waits_or_is_refused(
+    conflicts: str, kind: str, final: bool, fleet: Fleet
+) -> None:
+    fleet.register(define())
+    fleet.register(define(name="rival", package=OTHER, conflicts=conflicts))
+    first, second = [row[0] for row in fleet.rows("SELECT id FROM campaign ORDER BY id")]
+    fleet.select(first)
+    with pytest.raises(ApplicationError) as caught:
+        ActivityEnvironment().run(Targeting(fleet.engine).select_targets, second)
+    assert (caught.value.type, caught.value.non_retryable) == (kind, final)
+    assert (caught.value.category is ApplicationErrorCategory.BENIGN) is not final
+    assert "campaign 'Winter' is not done with 10 of its vehicles" in caught.value.message
