@@ -101,6 +101,7 @@ def _settings() -> Settings:
         tick=timedelta(seconds=1),
         lease=timedelta(seconds=10),
         poll_interval=timedelta(seconds=3),
+        poll_interval_idle=timedelta(seconds=3),
         log_level="WARNING",
     )
 

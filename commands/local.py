@@ -80,6 +80,7 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         "RINGMASTER_TICK": str(settings.tick.total_seconds()),
         "RINGMASTER_LEASE": str(settings.lease.total_seconds()),
         "RINGMASTER_POLL_INTERVAL": str(settings.poll_interval.total_seconds()),
+        "RINGMASTER_POLL_INTERVAL_IDLE": str(settings.poll_interval_seldom.total_seconds()),
     }
 
 

@@ -43,10 +43,10 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     confirmation = Confirmation(fleet, links)
 
     def resource(path: str, waiting_items: int = WAITING_ITEMS, **handlers: Handler) -> Route:
-        return Route(BASE + path, Resource(authentication, handlers, waiting_items))
+        return Route(BASE + path, Resource(authentication, handlers, waiting_items, lambda: fleet.pressure))
 
     routes = [
-        resource("", POLLS_WAITING, GET=Poll(fleet, links, settings.poll_interval).get),
+        resource("", POLLS_WAITING, GET=Poll(fleet, links, settings).get),
         resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
         resource("/installedBase", PUT=InstalledBase(fleet).put),

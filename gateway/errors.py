@@ -121,8 +121,8 @@ class Unavailable(Refusal):
 
     status, code = 503, "ringmaster.unavailable"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    def __init__(self, message: str, seconds: int = RETRY_AFTER_SECONDS) -> None:
+        super().__init__(message, {"Retry-After": str(seconds)})
 
 
 def malformed(field: str, value: object, cure: str) -> Malformed:

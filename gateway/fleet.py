@@ -7,6 +7,7 @@ Nothing is answered before its transaction is committed. The server's ``synchron
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import psycopg
@@ -15,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from campaign.permission import Consent
+from campaign.polling import Pressure
 from gateway.batch import POLLS_WAITING, Batch
 from gateway.errors import Unavailable
 from gateway.quota import ENTRIES_MAX
@@ -71,9 +73,21 @@ class Fleet:
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
         self._reports = Batch(self._record)
         self._pings = Batch(self._ping)
+        self._pressure = Pressure()
+
+    @property
+    def pressure(self) -> int:
+        """How busy this gateway is (campaign/polling.py)."""
+        return self._pressure.level
+
+    def look(self) -> None:
+        """See how many polls wait."""
+        fill = max(self._standings.load(), self._admissions.load()) / POLLS_WAITING
+        self._pressure = self._pressure.after(min(fill, 1.0), timedelta(seconds=time.monotonic()))
 
     async def standing(self, vin: str, waiting_items: int) -> Standing | None:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
+        self.look()
         return await self._standings.submit(vin, waiting_items)
 
     async def admit(self, vehicle_id: int) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 from campaign.assignment import Target
 from campaign.definition import Interaction
 from campaign.package import Module
+from gateway.errors import RETRY_AFTER_SECONDS
 from store.auto_confirm import AutoConfirm
 from store.offers import Deployment, StoredArtifact
 
@@ -44,7 +45,7 @@ def sleep(vin: str, interval: timedelta, opens_in: timedelta | None = None) -> s
         opens_in: how long it is to the opening of its install window. Where that is sooner the vehicle comes
             shortly after it, spread like all polls and by no more than it has to wait.
     """
-    place = zlib.crc32(vin.encode()) / 0xFFFFFFFF  # 0 to 1
+    place = _place(vin)
     seconds = round(interval.total_seconds() * (1 + SPREAD * (2 * place - 1)))
     if opens_in is not None:
         wait = opens_in.total_seconds()
@@ -52,6 +53,19 @@ def sleep(vin: str, interval: timedelta, opens_in: timedelta | None = None) -> s
         seconds = min(seconds, math.ceil(wait + place * spread))
     seconds = min(max(seconds, 1), _DAY_SECONDS - 1)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def retry_after(vin: str, level: int) -> int:
+    """Seconds after which a vehicle that was sent away may come back.
+
+    Spread over vehicles, the more the busier we are: who was sent away together shall not return so.
+    """
+    return round(RETRY_AFTER_SECONDS * (1 + _place(vin) * (2 << level)))
+
+
+def _place(vin: str) -> float:
+    """The place of a vehicle among all, 0 to 1, always the same."""
+    return zlib.crc32(vin.encode()) / 0xFFFFFFFF
 
 
 def poll(

@@ -1,25 +1,25 @@
 """GET base: the poll. The one request every vehicle makes, again and again."""
 
-from datetime import timedelta
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from campaign.assignment import STARTED
+from campaign.polling import interval
 from gateway import messages
 from gateway.answer import document, media_type
 from gateway.fleet import Fleet
 from gateway.links import Links
+from runtime.settings import Settings
 from store.polls import Standing
 
 
 class Poll:
     """Answers polls: how long to sleep, and what is to be done."""
 
-    def __init__(self, fleet: Fleet, links: Links, interval: timedelta) -> None:
+    def __init__(self, fleet: Fleet, links: Links, settings: Settings) -> None:
         self._fleet = fleet
         self._links = links
-        self._interval = interval
+        self._soon, self._seldom = settings.poll_interval, settings.poll_interval_seldom
 
     async def get(self, request: Request, vehicle: Standing) -> Response:
         media_type(request.headers.get("accept"))  # who cannot read the answer is not admitted
@@ -27,9 +27,10 @@ class Poll:
         # one that makes way.
         offered = await self._fleet.admit(vehicle.vehicle_id) if vehicle.admissible else None
         cancel = vehicle.action if offered is None and vehicle.cancel_wanted else None
+        wait = interval(waits=vehicle.waits, soon=self._soon, seldom=self._seldom, level=self._fleet.pressure)
         answer = messages.poll(
             self._links.home(request, vehicle.vin),
-            messages.sleep(vehicle.vin, self._interval, vehicle.outlook.opens_in),
+            messages.sleep(vehicle.vin, wait, vehicle.outlook.opens_in),
             config_wanted=vehicle.config_wanted,
             deployment=_visible(vehicle) if offered is None else offered,
             cancel=cancel,

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth import Authentication
-from gateway.errors import Failed, Refusal, WrongMethod, refusal_answer
+from gateway.errors import Failed, Refusal, Unavailable, WrongMethod, refusal_answer
+from gateway.messages import retry_after
 from store.polls import Standing
 
 Handler = Callable[[Request, Standing], Awaitable[Response]]
@@ -24,11 +25,17 @@ class Resource:
 
     Args:
         waiting_items: how many others may wait before a request to this path is sent away.
+        pressure: how busy the gateway is (campaign/polling.py).
     """
 
     def __init__(
-        self, authentication: Authentication, handlers: Mapping[str, Handler], waiting_items: int
+        self,
+        authentication: Authentication,
+        handlers: Mapping[str, Handler],
+        waiting_items: int,
+        pressure: Callable[[], int],
     ) -> None:
+        self._pressure = pressure
         self._authentication = authentication
         self._waiting_items = waiting_items
         self._handlers = dict(handlers)
@@ -50,6 +57,9 @@ class Resource:
             if handler is None:
                 raise WrongMethod("not a method of this resource", self._allowed)
             return await handler(request, await self._authentication.vehicle(request, self._waiting_items))
+        except Unavailable as away:
+            seconds = retry_after(request.path_params["vin"], self._pressure())
+            return refusal_answer(Unavailable(str(away), seconds))
         except Refusal as refusal:
             return refusal_answer(refusal)
         except ClientDisconnect:

@@ -137,8 +137,10 @@ class Settings(BaseSettings):
     #: The tenant in the path of the DDI protocol.
     tenant: Tenant = "DEFAULT"
     artifacts_dir: Path | None = None
-    #: How often a vehicle is asked to poll.
+    #: How often a vehicle is asked to poll that has or awaits an action.
     poll_interval: Seconds = timedelta(seconds=60)
+    #: How often any other one is; None: a fifth as often.
+    poll_interval_idle: Seconds | None = None
     #: Apprise URLs; they carry tokens. Empty: notifications go to the log only.
     notify_urls: Urls = Field(default=(), repr=False)
     ui_url: HttpUrl = "http://127.0.0.1:8233"
@@ -168,6 +170,20 @@ class Settings(BaseSettings):
         if url.drivername not in ("postgres", "postgresql", "postgresql+psycopg"):
             raise ValueError(f"{cure}; {url.drivername} is not supported")
         return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @property
+    def poll_interval_seldom(self) -> timedelta:
+        """How often a vehicle is asked to poll for which there is nothing."""
+        return self.poll_interval_idle or 5 * self.poll_interval
+
+    @model_validator(mode="after")
+    def _idle_ones_poll_less(self) -> Self:
+        if self.poll_interval_idle is not None and self.poll_interval_idle < self.poll_interval:
+            raise ValueError(
+                f"RINGMASTER_POLL_INTERVAL_IDLE is {self.poll_interval_idle.total_seconds():g} s: give no "
+                f"less than RINGMASTER_POLL_INTERVAL, {self.poll_interval.total_seconds():g} s"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_ticks(self) -> Self:

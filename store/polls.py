@@ -102,7 +102,8 @@ class Standing:
     ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too;
-    ``installed`` is the action it installed last.
+    ``installed`` is the action it installed last; ``waits``: it has an action, or some campaign that delivers
+    has one for it.
     """
 
     vehicle_id: int
@@ -115,6 +116,7 @@ class Standing:
     stands: bool
     installed: int | None
     outlook: Outlook
+    waits: bool
 
     @property
     def admissible(self) -> bool:
@@ -139,6 +141,7 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             stands=stands,
             installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
             outlook=asked.get(vehicle_id, _NONE if limited is None else _FREE),
+            waits=campaign_id is not None or limited is not None,
         )
         for (
             vehicle_id,

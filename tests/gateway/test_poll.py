@@ -19,7 +19,31 @@ async def test_an_idle_vehicle_is_told_when_to_come_back_and_nothing_else(
     answer = await vehicle.poll()
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/hal+json"
-    assert answer.json == {"config": {"polling": {"sleep": sleep(VIN, settings.poll_interval)}}}
+    assert answer.json == {"config": {"polling": {"sleep": sleep(VIN, settings.poll_interval_seldom)}}}
+
+
+async def test_a_vehicle_comes_soon_while_it_has_or_awaits_an_action(
+    new_vehicle: NewVehicle, world: World, settings: Settings
+) -> None:
+    vehicle, number = new_vehicle()
+    soon, seldom = (sleep(VIN, wait) for wait in (settings.poll_interval, settings.poll_interval_seldom))
+    world.assign(number, world.campaign(world.file()))
+
+    async def told() -> str:
+        return str((await vehicle.poll()).json["config"]["polling"]["sleep"])
+
+    assert await told() == soon  # offered
+    for state in ("downloading", "installing"):
+        world.run("UPDATE assignment SET state = :state, heard_at = now()", state=state)
+        assert await told() == soon
+    world.run("UPDATE assignment SET state = 'pending'")
+    world.run("UPDATE campaign SET in_flight = 0")
+    assert await told() == soon  # it waits for a slot
+    world.run("UPDATE campaign SET gate_open = false")
+    assert await told() == seldom
+    world.run("UPDATE campaign SET gate_open = true")
+    world.run("UPDATE assignment SET state = 'succeeded'")
+    assert await told() == seldom
 
 
 async def test_an_unchanged_answer_is_304_and_a_changed_one_is_not(

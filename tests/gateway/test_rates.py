@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from campaign.assignment import Target
 from gateway import auth
 from gateway.batch import POLLS_WAITING, WAITING_ITEMS
+from gateway.errors import RETRY_AFTER_SECONDS
+from gateway.messages import retry_after
 from gateway.rates import Buckets
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
 from tests.gateway.http import Vehicle
@@ -89,3 +91,26 @@ async def test_polls_are_sent_away_before_reports_and_nothing_is_changed_by_it(
     assert (await vehicle.feedback(action, "proceeding")).status == 200
     monkeypatch.setattr("gateway.batch.Batch.load", lambda batch: WAITING_ITEMS, raising=True)
     assert (await vehicle.feedback(action, "proceeding")).status == 503
+
+
+async def test_a_busy_gateway_asks_everybody_to_come_less_often(
+    new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, number = new_vehicle()
+    world.assign(number, world.campaign(world.file()))
+    calm = (await vehicle.poll()).json["config"]["polling"]["sleep"]
+    with monkeypatch.context() as busy:
+        busy.setattr("gateway.batch.Batch.load", lambda batch: POLLS_WAITING // 2, raising=True)
+        told = (await vehicle.poll()).json["config"]["polling"]["sleep"]
+    assert calm < "00:01:10" < told < "00:02:15"
+    # The answer stays for a while, and with it the ETag.
+    assert (await vehicle.poll()).json["config"]["polling"]["sleep"] == told
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_those_who_are_sent_away_together_come_back_spread_the_more_the_busier_it_is(level: int) -> None:
+    waits = [retry_after(f"5YJYGDEE0MF{number:06}", level) for number in range(1_000)]
+    longest = RETRY_AFTER_SECONDS * (1 + (2 << level))
+    assert RETRY_AFTER_SECONDS <= min(waits) <= max(waits) <= longest
+    assert len(set(waits)) > (longest - RETRY_AFTER_SECONDS) * 0.9
+    assert waits[0] == retry_after("5YJYGDEE0MF000000", level)

@@ -25,6 +25,7 @@ def system_settings(server_dir: Path) -> Settings:
         tick=timedelta(seconds=0.5),
         lease=timedelta(seconds=4),
         poll_interval=timedelta(seconds=1),
+        poll_interval_idle=timedelta(seconds=1),
         log_level="WARNING",
     )
 
