@@ -1,9 +1,9 @@
 """One target's way through a campaign: its states, the events that move it, and what a report means.
 
 Rules, in order: a terminal state moves only by a correcting report (a success or failure after ``silent`` or
-``expired``); nothing moves backwards by a late or repeated report; a claim of success without an artifact
-fetched is no success; only an outcome that is known counts as an attempt. The state a failure ends in is its
-class.
+``expired``); nothing moves backwards by a late or repeated report; a claim of success without all artifacts
+fetched, or with an ECU that failed, is no success; only an outcome that is known counts as an attempt. The
+state a failure ends in is its class.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from campaign.ecu_results import latest, read_ecu_results
 from campaign.model import Message
 
 
@@ -143,17 +144,19 @@ DOWNLOAD_FAILED_PREFIXES = ("download failed", "failed to download")
 SKIPPED = "Skipped Update."
 
 
-def meaning(said: Said, *, fetched: bool) -> Happening:
+def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
     """The event behind a report.
 
     Args:
         said: the report.
         fetched: whether this vehicle was seen to fetch an artifact of this action.
+        complete: whether it was seen to fetch those of all ECUs.
     """
     if said.execution == "closed":
-        if said.finished == "failure":
+        # Success means all of it: one ECU that failed makes it a failure, whatever is claimed of the whole.
+        if said.finished == "failure" or _some_ecu_failed(said):
             return _failure(said)
-        proven = fetched and SKIPPED not in said.details
+        proven = fetched and complete and SKIPPED not in said.details
         return Happening.SUCCEED if proven else Happening.DEFER
     if said.execution == "rejected":
         return Happening.DEFER
@@ -163,6 +166,10 @@ def meaning(said: Said, *, fetched: bool) -> Happening:
     if said.execution in ("proceeding", "resumed"):
         return Happening.INSTALL if fetched else Happening.PROGRESS
     return Happening.NOTE
+
+
+def _some_ecu_failed(said: Said) -> bool:
+    return any(not result.succeeded for result in latest(read_ecu_results(said.details)).values())
 
 
 def _failure(said: Said) -> Happening:

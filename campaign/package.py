@@ -22,13 +22,21 @@ class Artifact(Frozen):
     sha256: Sha256
 
 
+class Requirement(Frozen):
+    """Software that another ECU must have first."""
+
+    ecu: Name
+    versions: VersionRange
+
+
 class Module(Frozen):
-    """The new software of one ECU, and the hardware and software it may replace."""
+    """The new software of one ECU, what it may replace, and what other ECUs must have first."""
 
     ecu: Name
     hw_ids: Words
     version: Name
     from_versions: VersionRange | None = None
+    requires: tuple[Requirement, ...] = ()
     artifact: Artifact
 
 
@@ -56,10 +64,37 @@ class Package(Frozen):
                 raise ValueError(f"file name {artifact.filename!r} stands for two different contents")
         return self
 
+    @model_validator(mode="after")
+    def _what_is_required_comes_first(self) -> "Package":
+        brought: dict[str, str] = {}
+        for module in self.modules:
+            for need in module.requires:
+                later = {other.ecu for other in self.modules} - brought.keys()
+                if need.ecu in later:
+                    raise ValueError(
+                        f"{module.ecu} requires {need.ecu} {need.versions}, which this package brings only "
+                        f"after it; put its module first"
+                    )
+                if need.ecu in brought and not in_range(brought[need.ecu], need.versions):
+                    raise ValueError(
+                        f"{module.ecu} requires {need.ecu} {need.versions}, and this package brings "
+                        f"{brought[need.ecu]}"
+                    )
+            brought[module.ecu] = module.version
+        return self
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What a vehicle must have before: what the package does not bring itself."""
+        brought = {module.ecu for module in self.modules}
+        return tuple(need for module in self.modules for need in module.requires if need.ecu not in brought)
+
     @property
     def digest(self) -> str:
         """The sha256 of the package's canonical JSON, lower-case hex."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        # A package that says nothing of it keeps the digest it had before there was such a key.
+        silent = {place: {"requires"} for place, module in enumerate(self.modules) if not module.requires}
+        return hashlib.sha256(self.model_dump_json(exclude={"modules": silent}).encode()).hexdigest()
 
 
 def package_misses(package: Package, vehicle: Vehicle) -> list[str]:
@@ -77,6 +112,14 @@ def package_misses(package: Package, vehicle: Vehicle) -> list[str]:
         elif module.from_versions and not in_range(ecu.sw_version, module.from_versions):
             reasons.append(
                 f"{module.ecu} software is {ecu.sw_version}, the package replaces {module.from_versions}"
+            )
+    for need in package.requirements:
+        ecu = ecus.get(need.ecu)
+        if ecu is None:
+            reasons.append(f"has no ECU {need.ecu}")
+        elif not in_range(ecu.sw_version, need.versions):
+            reasons.append(
+                f"{need.ecu} software is {ecu.sw_version}, the package needs {need.versions} first"
             )
     if not reasons and all(same_version(ecus[m.ecu].sw_version, m.version) for m in package.modules):
         reasons.append("already has this software")

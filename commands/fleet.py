@@ -95,7 +95,7 @@ def show_command(vin: Annotated[str, typer.Argument(help="The vehicle.")], as_js
     if as_json:
         print_json(found)
         return
-    lists = ("ecus", "assignments", "history")
+    lists = ("ecus", "assignments", "ecu_results", "history")
     print_table(("vehicle", found["vin"]), [item for item in found.items() if item[0] not in ("vin", *lists)])
     for name in lists:
         _print_rows(name, found[name])

@@ -49,12 +49,12 @@ class Artifacts:
     async def get(self, request: Request, vehicle: Standing) -> Response:
         # The answer first, with all that can refuse: a vehicle that is not given a byte has not begun.
         response, begins = await self._answer(request, vehicle)
-        if begins is not None and not await self._fleet.begin(vehicle.vehicle_id, begins):
+        if begins is not None and not await self._fleet.begin(vehicle.vehicle_id, *begins):
             raise Missing("this action may not be started now")
         return response
 
-    async def _answer(self, request: Request, vehicle: Standing) -> tuple[Response, int | None]:
-        """The answer, and the action that begins with it, if one does."""
+    async def _answer(self, request: Request, vehicle: Standing) -> tuple[Response, tuple[int, str] | None]:
+        """The answer, and the action and the sha256 of its file that begin with it, if they do."""
         artifact_id = path_id(request.path_params["artifact"])
         asked: str = request.path_params["filename"]
         filename = asked.removesuffix(MD5SUM)
@@ -65,7 +65,7 @@ class Artifacts:
         stored, action = found
         if asked != filename:
             return unless_known(request, _md5sum(stored, filename)), None
-        return await self._file(request, stored), action
+        return await self._file(request, stored), (action, stored.sha256)
 
     async def _file(self, request: Request, stored: StoredArtifact) -> Response:
         facts = await self._files.facts(stored)

@@ -102,9 +102,11 @@ class Fleet:
         """Returns when the database has answered; several callers share one question."""
         await self._pings.submit(None)
 
-    async def begin(self, vehicle_id: int, action: int) -> bool:
-        """Whether the vehicle may fetch an artifact of this action now; if so, it has begun."""
-        return await self._transaction(lambda connection: admission.begin(connection, vehicle_id, action))
+    async def begin(self, vehicle_id: int, action: int, sha256: str) -> bool:
+        """Whether the vehicle may fetch this artifact of this action now; if so, it has begun."""
+        return await self._transaction(
+            lambda connection: admission.begin(connection, vehicle_id, action, sha256)
+        )
 
     async def deployment(self, vehicle_id: int, action: int) -> Deployment | None:
         """What an action installs; None: nothing this vehicle may see."""

@@ -113,10 +113,21 @@ class Update:
             self.memory.bricked = True
             return Phase.SILENT
         await self.pass_time(self.plan.install_seconds)
-        if fault and fault.kind in FAILS:
+        fails = fault is not None and fault.kind in FAILS
+        if len(self.deployment.update) > 1:
+            await self._report("proceeding", "none", OK, *self._results(fault if fails else None))
+        if fault and fails:
             return await self._fail(FAILS[fault.kind], fault)
         self._flash()
         return await self._close(Phase.SUCCEEDED, OK, "installed")
+
+    def _results(self, fault: Fault | None) -> list[str]:
+        """What became of each ECU; a fault strikes the last one."""
+        lines = [f"ecu={ecu} result=success version={new}" for ecu, new in self.deployment.update.items()]
+        if fault is not None:
+            last = list(self.deployment.update)[-1]
+            lines[-1] = f"ecu={last} result=failure code={fault.code} {fault.message}"
+        return lines
 
     def _flash(self) -> None:
         update = self.deployment.update
@@ -141,8 +152,8 @@ class Update:
             await self.link.deliver(self.feedback, self._last_report)
         return outcome
 
-    async def _report(self, execution: str, finished: str, code: int, message: str) -> int:
-        body = protocol.status(execution, finished, code, [message], self.clock.timestamp_ms())
+    async def _report(self, execution: str, finished: str, code: int, *messages: str) -> int:
+        body = protocol.status(execution, finished, code, list(messages), self.clock.timestamp_ms())
         self._last_report = body
         answer = await self.link.deliver(self.feedback, body)
         if self.plan.sends_twice:

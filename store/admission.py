@@ -25,6 +25,7 @@ from store.words import (
     OUTDATED_SQL,
     STALE_SQL,
     STANDS_SQL,
+    STARTED_SQL,
 )
 
 _CAMPAIGNS_OF = f"""
@@ -126,17 +127,28 @@ FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS w (vehicle_id, campaign_
 WHERE a.vehicle_id = w.vehicle_id AND a.campaign_id = w.campaign_id AND a.state = 'offered'
 """
 
+#: The modules of a campaign ``c`` that bring this file, as bits; several may.
+_BITS = """(
+    SELECT coalesce(bit_or(1::bigint << (m.place - 1)::int), 0)
+    FROM jsonb_array_elements(c.package -> 'modules') WITH ORDINALITY AS m (module, place)
+    WHERE m.module #>> '{artifact,sha256}' = %(sha256)s)"""
+
+#: Who installs already may fetch what is missing; which files it has had before this offer proves nothing.
 _BEGIN = f"""
-UPDATE assignment AS a SET state = 'downloading', fetched_at = clock_timestamp(), heard_at = clock_timestamp()
+UPDATE assignment AS a
+SET state = CASE a.state WHEN 'offered' THEN 'downloading' ELSE a.state END,
+    files = CASE WHEN a.fetched_at >= a.offered_at THEN a.files ELSE 0 END | {_BITS},
+    fetched_at = clock_timestamp(), heard_at = clock_timestamp()
 FROM campaign AS c
-WHERE c.id = a.campaign_id AND a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s
-  AND (a.state = 'downloading' OR a.state = 'offered' AND {STANDS_SQL} AND NOT a.cancel_wanted)
+WHERE c.id = a.campaign_id AND a.vehicle_id = %(vehicle)s AND a.campaign_id = %(campaign)s
+  AND a.attempt = %(attempt)s
+  AND (a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {STANDS_SQL} AND NOT a.cancel_wanted)
 """
 
 _FETCHED = f"""
-SELECT FROM assignment
-WHERE vehicle_id = %s AND campaign_id = %s AND attempt = %s
-  AND fetched_at >= offered_at AND state IN ({IN_FLIGHT_SQL})
+SELECT FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+WHERE a.vehicle_id = %(vehicle)s AND a.campaign_id = %(campaign)s AND a.attempt = %(attempt)s
+  AND a.fetched_at >= a.offered_at AND a.state IN ({IN_FLIGHT_SQL}) AND {_BITS} & ~a.files = 0
 """
 
 
@@ -198,14 +210,15 @@ async def _answers(
     return {(vehicle, campaign): decide(facts, now) for vehicle, campaign, facts, now in rows}
 
 
-async def begin(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:
-    """The vehicle starts to fetch an artifact of this action.
+async def begin(connection: AsyncConnection, vehicle_id: int, action: int, sha256: str) -> bool:
+    """The vehicle starts to fetch an artifact of this action; a file it has begun costs no write.
 
     Returns:
         Whether it may: its offer stands and is delivered, or it had already begun.
     """
-    key = (vehicle_id, *split(action))
+    campaign, attempt = split(action)
+    key = {"vehicle": vehicle_id, "campaign": campaign, "attempt": attempt, "sha256": sha256}
     if (await connection.execute(_FETCHED, key)).rowcount:
         return True
-    await connection.execute(LOCK_SQL, [[key[1]]])
+    await connection.execute(LOCK_SQL, [[campaign]])
     return bool((await connection.execute(_BEGIN, key)).rowcount)

@@ -190,6 +190,10 @@ def _refuse_unknown_zones(connection: Connection, definition: Definition, packag
 
 def _unknown_ecus(connection: Connection, definition: Definition, package: Package) -> list[Problem]:
     used = {f"package.modules.{i}.ecu": {module.ecu} for i, module in enumerate(package.modules)}
+    used |= {
+        f"package.modules.{i}.requires": {need.ecu for need in module.requires}
+        for i, module in enumerate(package.modules)
+    }
     used |= {field: ecu_names(criterion) for field, criterion in definition.all_criteria().items()}
     problems = []
     for field, names in used.items():

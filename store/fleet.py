@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import orjson
 from psycopg.rows import dict_row
 
+from campaign.ecu_results import EcuResult, latest, read_ecu_results
 from campaign.problems import Problem, Refused
 from store.connect import Connection
 
@@ -87,9 +88,11 @@ def vehicles(
 def vehicle(connection: Connection, vin: str) -> dict[str, Any]:
     """Everything known of one vehicle.
 
-    ``ecus``: name, hw_id, now, built. ``assignments``, latest first: campaign, phase, state, attempt, code,
-    message, deferral, deferral_value. ``history``, latest first: ecu, from, to, campaign, source, at.
-    ``reported``: the last configuration it sent. ``has_token``: whether it was issued one.
+    ``ecus``: name, hw_id, now, built. ``ecu_results``: the last word on each ECU of each campaign's last
+    attempt, by the vehicle's reports: campaign, ecu, result, version, code, text. ``assignments``, latest
+    first: campaign, phase, state, attempt, code, message, deferral, deferral_value. ``history``, latest
+    first: ecu, from, to, campaign, source, at. ``reported``: the last configuration it sent. ``has_token``:
+    whether it was issued one.
 
     Raises:
         Refused: there is no vehicle of this VIN.
@@ -102,8 +105,19 @@ def vehicle(connection: Connection, vin: str) -> dict[str, Any]:
         key = (found.pop("id"),)
         found["ecus"] = cursor.execute(_ECUS, key).fetchall()
         found["assignments"] = cursor.execute(_ASSIGNMENTS, key).fetchall()
+        found["ecu_results"] = [
+            _as_row(row["campaign"], result)
+            for row in cursor.execute(_DETAILS, key).fetchall()
+            for result in latest(read_ecu_results(row["details"])).values()
+        ]
         found["history"] = cursor.execute(_HISTORY, key).fetchall()
         return found
+
+
+def _as_row(campaign: str, result: EcuResult) -> dict[str, Any]:
+    word = "success" if result.succeeded else "failure"
+    said = {"version": result.version, "code": result.code, "text": result.text}
+    return {"campaign": campaign, "ecu": result.ecu, "result": word} | said
 
 
 _VEHICLE = """
@@ -124,6 +138,15 @@ FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id
 LEFT JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
 WHERE a.vehicle_id = %s ORDER BY a.campaign_id DESC
+"""
+
+#: All that was said of the last attempt, in the order in which it came.
+_DETAILS = """
+SELECT c.name AS campaign, array_agg(line.text ORDER BY r.id, line.place) AS details
+FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
+JOIN report AS r ON r.vehicle_id = a.vehicle_id AND r.campaign_id = a.campaign_id AND r.attempt = a.attempt,
+     unnest(r.details) WITH ORDINALITY AS line (text, place)
+WHERE a.vehicle_id = %s AND line.text LIKE 'ecu=%%' GROUP BY c.id ORDER BY c.id DESC
 """
 
 _HISTORY = """

@@ -69,7 +69,10 @@ def package_sql(package: Package, versions: Versions) -> ColumnElement[bool]:
     """Whether the package fits a vehicle and would change something; see ``package_misses``."""
     fits = [_module_sql(module, versions, current=False) for module in package.modules]
     current = [_module_sql(module, versions, current=True) for module in package.modules]
-    return and_(*fits, not_(and_(*current)))
+    needs = [
+        _ecu_sql(EcuMatch(name=need.ecu, sw_version=need.versions), versions) for need in package.requirements
+    ]
+    return and_(*fits, *needs, not_(and_(*current)))
 
 
 def _module_sql(module: Module, versions: Versions, *, current: bool) -> ColumnElement[bool]:

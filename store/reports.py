@@ -47,7 +47,7 @@ from store.evidence import (
 from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
-from store.words import EXCLUDED_SQL, LOCK_SQL, STANDS_SQL
+from store.words import ALL_FILES_SQL, EXCLUDED_SQL, LOCK_SQL, STANDS_SQL
 
 Channel = Literal["deployment", "cancel"]
 
@@ -72,9 +72,17 @@ class Effect(StrEnum):
     NOT_CANCELLING = "not_cancelling"
 
 
+#: ``missing``: the ECUs whose file was not fetched since the offer and which had not its software before.
 _READ = f"""
 SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.attempt,
        a.fetched_at IS NOT NULL AS fetched, coalesce(a.fetched_at >= a.offered_at, false) AS fetched_now,
+       CASE WHEN {ALL_FILES_SQL} & ~a.files <> 0 THEN ARRAY(
+           SELECT m.module ->> 'ecu'
+           FROM jsonb_array_elements(c.package -> 'modules') WITH ORDINALITY AS m (module, place)
+           WHERE a.files >> (m.place - 1)::int & 1 = 0 AND NOT EXISTS (
+               SELECT FROM ecu AS e WHERE e.vehicle_id = a.vehicle_id AND e.name = m.module ->> 'ecu'
+                 AND e.sw_version = m.module ->> 'version')
+           ORDER BY m.place) END AS missing,
        a.cancel_wanted, a.finished_at < c.window_began_at AS acknowledged,
        {STANDS_SQL} AS stands, {EXCLUDED_SQL} AS excluded
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
@@ -204,7 +212,7 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
     if report.channel == "cancel":
         return _decide_cancel(row, report)
     state = Target(row["state"])
-    event = meaning(report.said, fetched=row["fetched_now"])
+    event = meaning(report.said, fetched=row["fetched_now"], complete=not row["missing"])
     if state is Target.OFFERED and not row["stands"] and event is not Happening.HARM:
         # Not started before gate or window closed, so it may not start now: the offer is withdrawn.
         row["heard"] = True
@@ -228,7 +236,7 @@ def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
 
 def _decide_earlier(row: dict[str, Any], report: Report) -> tuple[Effect, str]:
     """An attempt that went quiet has an outcome all the same, until the vehicle begins the next one."""
-    event = meaning(report.said, fetched=row["fetched"])
+    event = meaning(report.said, fetched=row["fetched"], complete=not row["missing"])
     new = after(Target.STALLED, event)
     if report.channel == "cancel" or Target(row["state"]) not in WAITING or new not in ATTEMPTS:
         return Effect.OVER, "earlier attempt"
@@ -273,7 +281,10 @@ def _move(row: dict[str, Any], new: Target, report: Report, *, claimed: bool = F
         found = Deferral(reason=DeferralReason.UNPROVEN) if claimed else read_deferral(report.said.details)
         row["deferral"], row["deferral_value"] = found.reason.value, found.value
         if claimed:
-            how = "though it skipped the update" if row["fetched_now"] else "without fetching the artifact"
+            how = "without fetching the artifact"
+            if row["fetched_now"]:
+                lacking = row["missing"] and f"without fetching the file of {', '.join(row['missing'])}"
+                how = lacking or "though it skipped the update"
             row["message"] = f"claimed success {how}: {row['message'] or 'no text'}"
 
 

@@ -83,7 +83,7 @@ def targets(
         )
         .where(
             col(EcuRow.vehicle_id) == members.c.vehicle_id,
-            col(EcuRow.name).in_([module.ecu for module in package.modules]),
+            col(EcuRow.name).in_(_decisive(package)),
         )
         .scalar_subquery()
     )
@@ -110,6 +110,11 @@ def targets(
         )
     )
     return select(described, key.label("key")).cte("targets")
+
+
+def _decisive(package: Package) -> list[str]:
+    """The ECUs a package is selected by: a change of one of them makes the choice outdated."""
+    return sorted({module.ecu for module in package.modules} | {need.ecu for need in package.requirements})
 
 
 def eligibility(definition: Definition, package: Package, versions: Versions) -> Any:

@@ -289,6 +289,8 @@ class AssignmentRow(SQLModel, table=True):
     attempt: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
     offered_at: datetime | None = Field(default=None, sa_column=_time())
     fetched_at: datetime | None = Field(default=None, sa_column=_time())
+    #: Which of them: a bit for each module of the package, the first the lowest.
+    files: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     heard_at: datetime | None = Field(default=None, sa_column=_time())
     finished_at: datetime | None = Field(default=None, sa_column=_time())
     not_before: datetime | None = Field(default=None, sa_column=_time())

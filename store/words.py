@@ -30,6 +30,9 @@ STALE_SQL = f"""(a.state = 'offered' AND NOT {STANDS_SQL} OR NOT {DELIVERING_SQL
         SELECT (p.limits ->> 'silent_after')::interval FROM phase AS p
         WHERE p.campaign_id = a.campaign_id AND p.number = a.phase))"""
 
+#: The files that all modules of the package of a campaign ``c`` bring, as bits (table assignment).
+ALL_FILES_SQL = "((1::bigint << jsonb_array_length(c.package -> 'modules')) - 1)"
+
 #: Whether an assignment ``a`` was decided on facts that hold no more: an ECU was replaced, or its software
 #: changed since, by another campaign or in a workshop.
 OUTDATED_SQL = """EXISTS (

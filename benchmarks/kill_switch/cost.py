@@ -15,7 +15,7 @@ from store.connect import conninfo
 REPORTS = 100
 _BEGUN = """
 UPDATE assignment SET state = 'installing', attempt = 1, offered_at = clock_timestamp(),
-    fetched_at = clock_timestamp(), heard_at = clock_timestamp()
+    files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
 WHERE (vehicle_id, campaign_id) IN (
     SELECT vehicle_id, campaign_id FROM assignment WHERE campaign_id = %s AND state = 'pending'
     ORDER BY vehicle_id LIMIT %s)

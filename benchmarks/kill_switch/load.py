@@ -21,6 +21,9 @@ GROUP = 32
 #: Connections of one gateway that work at once.
 TASKS = 3
 
+#: All of the campaign's modules bring the same file, or there is but one.
+_FILE = "SELECT body #>> '{modules,0,artifact,sha256}' FROM package LIMIT 1"
+
 _INSTALLING = Said(execution="proceeding", finished="none")
 _SUCCESS = Said(execution="closed", finished="success")
 _FAILURE = Said(execution="closed", finished="failure", code=4201, details=("self test failed",))
@@ -45,15 +48,21 @@ async def _run(url: str, vins: Sequence[str], failing: Event, stop: Event) -> di
 
 async def _work(url: str, vins: Sequence[str], failing: Event, stop: Event, counts: dict[str, float]) -> None:
     async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+        found = await (await connection.execute(_FILE)).fetchone()
+        assert found is not None
         while not stop.is_set():
             for at in range(0, len(vins), GROUP):
                 if stop.is_set():
                     return
-                await _group(connection, vins[at : at + GROUP], failing, counts)
+                await _group(connection, vins[at : at + GROUP], found[0], failing, counts)
 
 
 async def _group(
-    connection: psycopg.AsyncConnection, vins: Sequence[str], failing: Event, counts: dict[str, float]
+    connection: psycopg.AsyncConnection,
+    vins: Sequence[str],
+    sha256: str,
+    failing: Event,
+    counts: dict[str, float],
 ) -> None:
     """One group polls; who is admitted downloads, installs and tells how it ended."""
     found = await standings(connection, vins)
@@ -67,7 +76,7 @@ async def _group(
     began = []
     for vehicle, action in offered.items():
         async with connection.transaction():
-            if await begin(connection, vehicle, action):
+            if await begin(connection, vehicle, action, sha256):
                 began.append((vehicle, action))
     if began:
         await _report(connection, began, _INSTALLING, counts)

@@ -109,7 +109,7 @@ def rows(text: str) -> list[list[str]]:
 def default(value: Any) -> str:
     if value is PydanticUndefined:
         return "required"
-    if value is None:
+    if value is None or value == ():
         return "none"
     if isinstance(value, timedelta):
         return f"`{TypeAdapter(timedelta).dump_python(value, mode='json')}`"

@@ -72,9 +72,15 @@ class Vehicle:
         return await self.send("GET")
 
     async def feedback(
-        self, action: int, execution: str, finished: str = "none", *, channel: str = "deploymentBase"
+        self,
+        action: int,
+        execution: str,
+        finished: str = "none",
+        *details: str,
+        channel: str = "deploymentBase",
     ) -> Answer:
-        body = {"id": str(action), "status": {"execution": execution, "result": {"finished": finished}}}
+        status = {"execution": execution, "result": {"finished": finished}, "details": list(details)}
+        body = {"id": str(action), "status": status}
         return await self.send("POST", f"/{channel}/{action}/feedback", json=body)
 
 

@@ -140,9 +140,9 @@ async def test_no_byte_is_given_when_the_campaign_stops_between_the_look_and_the
 ) -> None:
     begin = admission.begin
 
-    async def too_late(connection: AsyncConnection, vehicle_id: int, action: int) -> bool:
+    async def too_late(connection: AsyncConnection, vehicle_id: int, action: int, sha256: str) -> bool:
         world.run("UPDATE campaign SET gate_open = false")
-        return await begin(connection, vehicle_id, action)
+        return await begin(connection, vehicle_id, action, sha256)
 
     monkeypatch.setattr(admission, "begin", too_late)
     answer = await download.send()

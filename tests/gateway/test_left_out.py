@@ -40,7 +40,7 @@ async def test_who_installs_finishes(new_vehicle: NewVehicle, world: World) -> N
     action = world.assign(number, campaign, Target.DOWNLOADING, facts)
     path = f"/softwaremodules/{file.id}/artifacts/{file.name}"
     assert (await vehicle.send("GET", path)).body == file.content
-    world.run("UPDATE assignment SET state = 'installing', fetched_at = now()")
+    world.run("UPDATE assignment SET state = 'installing', files = -1, fetched_at = now()")
     assert (await vehicle.send("GET", path)).body == file.content
     assert (await vehicle.feedback(action, "closed", "success")).status == 200
     assert world.state(number) is Target.SUCCEEDED

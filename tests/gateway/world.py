@@ -182,6 +182,8 @@ class World:
         attempt = 0 if state is Target.PENDING else 1
         if state is not Target.PENDING:
             columns.setdefault("offered_at", columns.get("fetched_at", datetime.now(UTC)))
+        if "fetched_at" in columns:
+            columns.setdefault("files", -1)
         self._add(
             AssignmentRow(
                 vehicle_id=vehicle,

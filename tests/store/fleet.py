@@ -205,7 +205,7 @@ class Fleet:
         """Move targets to a state past all rules, as if their first offer had led there."""
         self.run(
             "UPDATE assignment SET state = :state, attempt = 1, offered_at = now(), heard_at = now(), "
-            "fetched_at = CASE WHEN :state = 'offered' THEN NULL ELSE now() END "
+            "files = -1, fetched_at = CASE WHEN :state = 'offered' THEN NULL ELSE now() END "
             "WHERE campaign_id = :c AND (CAST(:v AS int[]) IS NULL OR vehicle_id = ANY(:v))",
             state=state.value,
             c=campaign,
@@ -301,9 +301,9 @@ class Gateway:
         standing = await polls.standings(self.connection, [row[0] for row in await found.fetchall()])
         return next(iter(standing.values())).admissible
 
-    async def begin(self, vehicle: int, action: int) -> bool:
+    async def begin(self, vehicle: int, action: int, sha256: str = SHA256) -> bool:
         async with self.connection.transaction():
-            return await admission.begin(self.connection, vehicle, action)
+            return await admission.begin(self.connection, vehicle, action, sha256)
 
     async def record(self, *group: Report) -> list[Effect]:
         async with self.connection.transaction():

@@ -126,6 +126,10 @@ PACKAGES = st.builds(
                 "hw_ids": some("EVO14", "EVO15", "G"),
                 "version": st.sampled_from(["1.4.0", "1.3", "2.0", "MU-0923"]),
                 "from_versions": st.sampled_from([None, *RANGES]),
+                "requires": st.lists(
+                    st.fixed_dictionaries({"ecu": st.just("Camera"), "versions": st.sampled_from(RANGES)}),
+                    max_size=1,
+                ),
                 "artifact": st.just(MODULE["artifact"]),
             }
         ),

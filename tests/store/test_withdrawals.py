@@ -190,7 +190,7 @@ async def test_what_is_reinstated_is_delivered_again_once_its_campaigns_are_resu
     assert texts(fleet, two[0])[1:] == ["Pkg was reinstated by ann: found harmless"]
     assert reinstate(fleet) == []
     assert len(texts(fleet, two[0])) == 2
-    assert fleet.register(define(name="New")) == {1: 20}
+    assert fleet.register(define(name="New", conflicts="wait")) == {1: 20}
 
 
 def test_a_withdrawal_that_comes_twice_is_written_once(fleet: Fleet, two: tuple[int, int]) -> None:
