@@ -53,11 +53,7 @@ class Files:
     async def _genuine(self, stored: StoredArtifact, facts: os.stat_result) -> bool:
         identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
         known, reading = self._readings.get(stored.sha256, (None, None))
-        if (
-            reading is None
-            or known != identity
-            or (reading.done() and (reading.cancelled() or reading.exception()))
-        ):
+        if reading is None or known != identity or _failed(reading):
             reading = asyncio.create_task(self._read(stored))
             self._readings[stored.sha256] = identity, reading
         # A vehicle that hangs up does not end the reading for the others.
