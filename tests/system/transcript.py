@@ -36,6 +36,9 @@ _MASKS = (
 #: Whether the culprit is known at the stop or a moment later is a matter of milliseconds.
 _CULPRIT = re.compile(r"; (\d+ of \d+ failures are on .+)$")
 
+#: Of failures that are all over the fleet, the order of the reports decides which slice stands out first.
+_SLICE = re.compile(r"(?<=_rate)\[[^]]+\]")
+
 _VIN = re.compile(r"\b[A-HJ-NPR-Z0-9]{17}\b")
 
 
@@ -66,6 +69,8 @@ def _story(lines: Iterable[Line]) -> Iterator[str]:
         exact = line.event in _EXACT
         culprit = _CULPRIT.search(line.text) if line.event == "breach" else None
         text = line.text[: culprit.start()] if culprit else line.text
+        if line.event == "breach" and not culprit:
+            text = _SLICE.sub("", text)
         yield f"{line.actor} {line.event}: {text if exact else masked(text)}"
         if culprit:
             yield f"{line.actor} culprit: {masked(culprit[1])}"
