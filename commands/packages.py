@@ -11,6 +11,7 @@ from commands.output import EXIT_CODES, AsJson, By, Reason, one_line_errors, pri
 from runtime.settings import load_settings
 from store import packages as stored
 from store import withdrawals
+from store.objects import ObjectStore
 
 package = typer.Typer(help="Update packages: register, list, show, withdraw.", no_args_is_help=True)
 
@@ -24,7 +25,7 @@ def add_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a package: its files are verified and copied; may be repeated.
+    """Register a package: its files are verified and copied, also to the object store; may be repeated.
 
     Example: package add examples/winter-package.yaml
     """
@@ -32,8 +33,9 @@ def add_command(
     with one_line_errors():
         settings = load_settings()
         read = stored.read_package(file, source)
+        objects = ObjectStore(settings.artifact_store) if settings.artifact_store else None
         with database(settings) as connection:
-            result = stored.register(connection, read, source, settings.artifacts)
+            result = stored.register(connection, read, source, settings.artifacts, objects)
     if as_json:
         print_json(_as_dict(result) | {"is_new": result.is_new})
     else:

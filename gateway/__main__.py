@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -27,6 +28,17 @@ async def serve(url: str, settings: Settings) -> None:
     log.info("gateway_stopped")
 
 
+def _allow_connections() -> None:
+    """As many connections as a process may have. The usual soft limit, 1,024, is for programs that count
+    their files in a bit mask, and less than what comes back after an outage."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _on_signals(handler: Callable[..., None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handler)
@@ -35,6 +47,7 @@ def _on_signals(handler: Callable[..., None]) -> None:
 def main() -> int:
     """0 after a signal; with one line on standard error 2 for a wrong setting, 3 when it cannot start."""
     _on_signals(lambda *_: sys.exit(0))  # also while it starts: an embedded server is to be stopped
+    _allow_connections()
     try:
         settings = load_settings()
         configure_logging(settings)

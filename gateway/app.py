@@ -23,11 +23,13 @@ from gateway.fleet import Fleet, Pool
 from gateway.health import Health
 from gateway.installed import InstalledBase
 from gateway.links import Links
+from gateway.objects import Objects
 from gateway.poll import Poll
 from gateway.proxies import Proxies
 from gateway.quota import Quota
 from gateway.resource import Handler, Resource
 from runtime.settings import Settings
+from store.objects import ObjectStore
 
 BASE = "/{tenant}/controller/v1/{vin}"
 
@@ -38,7 +40,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     proxies = Proxies(settings.trusted_proxies)
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
     authentication = Authentication(fleet, settings, proxies)
-    files = Artifacts(fleet, links, Files(settings.artifacts))
+    files = Artifacts(fleet, links, _files(settings))
     quota = Quota(fleet.entries)
     confirmation = Confirmation(fleet, links)
 
@@ -72,6 +74,12 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     return app
+
+
+def _files(settings: Settings) -> Files | Objects:
+    if settings.artifact_store is None:
+        return Files(settings.artifacts)
+    return Objects(ObjectStore(settings.artifact_store), settings.artifact_link_expires)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

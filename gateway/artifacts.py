@@ -1,10 +1,12 @@
-"""GET and HEAD of an artifact: the file itself, whole or in part, and its MD5SUM.
+"""GET and HEAD of an artifact: the file itself, whole or in part, or where it is, and its MD5SUM.
 
 Files are kept under their sha256, so a path never holds what a client wrote.
 """
 
+from typing import Literal, cast
+
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from gateway import messages
 from gateway.answer import document, names, unless_known
@@ -13,6 +15,7 @@ from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.ids import path_id
 from gateway.links import Links
+from gateway.objects import Objects
 from gateway.ranges import satisfiable
 from store.offers import StoredArtifact
 from store.polls import Standing
@@ -22,12 +25,12 @@ OCTETS = "application/octet-stream"
 
 
 class Artifacts:
-    """Serves the files of a vehicle's live action.
+    """Serves the files of a vehicle's live action, from a folder or by sending the vehicle to their store.
 
     Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
     """
 
-    def __init__(self, fleet: Fleet, links: Links, files: Files) -> None:
+    def __init__(self, fleet: Fleet, links: Links, files: Files | Objects) -> None:
         self._fleet = fleet
         self._links = links
         self._files = files
@@ -65,13 +68,19 @@ class Artifacts:
         stored, action = found
         if asked != filename:
             return unless_known(request, _md5sum(stored, filename)), None
-        return await self._file(request, stored), (action, stored.sha256)
+        if isinstance(self._files, Objects):
+            # Parts and conditions are the store's to answer: it has an entity tag of its own.
+            link = await self._files.link(stored, cast(Literal["GET", "HEAD"], request.method))
+            answer: Response = RedirectResponse(link, 302, headers={"Cache-Control": "no-store"})
+        else:
+            answer = await self._file(request, stored, self._files)
+        return answer, (action, stored.sha256)
 
-    async def _file(self, request: Request, stored: StoredArtifact) -> Response:
-        facts = await self._files.facts(stored)
+    async def _file(self, request: Request, stored: StoredArtifact, files: Files) -> Response:
+        facts = await files.facts(stored)
         etag = f'"{stored.sha1}"'
         response = FileResponse(
-            self._files.path(stored),
+            files.path(stored),
             headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
             media_type=OCTETS,
             filename=request.path_params["filename"],

@@ -96,6 +96,7 @@ Seconds = Annotated[timedelta, BeforeValidator(seconds)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(urls)]
 Word = Annotated[str, Field(min_length=1)]
+Bucket = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?$")]
 Tenant = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 HttpUrl = Annotated[
     str, Field(pattern=r"^https?://[^/\s]+", max_length=2000), AfterValidator(lambda url: url.rstrip("/"))
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
     #: The tenant in the path of the DDI protocol.
     tenant: Tenant = "DEFAULT"
     artifacts_dir: Path | None = None
+    #: Where vehicles fetch update files instead of from the gateway; ``AWS_*`` says how it is reached.
+    artifact_store: Bucket | None = None
+    #: How long a signed link to the store opens a file. More than seven days no signature lasts.
+    artifact_link_expires: Annotated[Seconds, Field(le=timedelta(days=7))] = timedelta(minutes=15)
     #: How often a vehicle is asked to poll that has or awaits an action.
     poll_interval: Seconds = timedelta(seconds=60)
     #: How often any other one is; None: a fifth as often.

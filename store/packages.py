@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from campaign.package import Artifact, Package
 from campaign.problems import Problem, Refused, closest, explain
 from store.connect import Connection
+from store.objects import ObjectStore
 
 CHUNK_BYTES = 1 << 20
 
@@ -70,11 +71,21 @@ def read_package(path: Path, source_dir: Path) -> Package:
         raise Refused(explain(error, Package), subject="package") from error
 
 
-def register(connection: Connection, package: Package, source_dir: Path, artifacts_dir: Path) -> Registered:
+def register(
+    connection: Connection,
+    package: Package,
+    source_dir: Path,
+    artifacts_dir: Path,
+    objects: ObjectStore | None = None,
+) -> Registered:
     """Copy a package's files to ``artifacts_dir/<sha256>`` and write its rows. Safe to repeat.
 
+    Args:
+        objects: where the files are uploaded to, before any row speaks of them.
+
     Raises:
-        Refused: a file is missing or is not what the package states, or the name has other content already.
+        Refused: a file is missing or is not what the package states, the name has other content already,
+            or the object store cannot be written.
     """
     _refuse_other_content(connection, package)
     artifacts = {module.artifact.filename: module.artifact for module in package.modules}
@@ -88,6 +99,9 @@ def register(connection: Connection, package: Package, source_dir: Path, artifac
             problems += refused.problems
     if problems:
         raise Refused(problems, subject="package")
+    if objects is not None:
+        for content in contents:
+            objects.put(artifacts_dir / content.sha256, content.sha256)
     with connection.transaction():
         for content in contents:
             connection.execute(_INSERT_ARTIFACT, vars(content))
