@@ -1,4 +1,4 @@
-"""The object store: vehicles are sent to it by a signed link, once the object was seen to be the right one."""
+"""The object store: vehicles are sent there by a signed link, once the object was seen to be right."""
 
 from datetime import timedelta
 from typing import Literal

@@ -124,3 +124,15 @@ def test_a_database_without_our_tables_is_refused_in_one_line(empty_database: st
     assert process.returncode == 3
     assert "starter.py migrate" in output.splitlines()[-1]
     assert "Traceback" not in output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_gateway_takes_as_many_connections_as_the_system_allows() -> None:
+    program = (
+        "import resource; from gateway.__main__ import _allow_connections;"
+        "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, most)); _allow_connections();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
