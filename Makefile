@@ -16,7 +16,7 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test clients guards kill-switch lint format lock clean
+.PHONY: help setup demo dev test clients guards kill-switch lint format lock clean returning
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ guards: setup ## what the guards cost and save, by simulation: docs/guards.md an
 
 kill-switch: setup ## the stop under full load, beside a million vehicles being selected (minutes)
 	@$(BIN)/python -m benchmarks.kill_switch
+
+returning: setup ## a fleet that comes back all at once: what is answered, sent away and lost (minutes)
+	@$(BIN)/python -m benchmarks.returning
 
 lint: setup ## style, types and who may import whom
 	@$(BIN)/ruff check .
