@@ -68,7 +68,7 @@ class Crowd:
         wishes = [(poll(vehicle.vin), False)]
         if vehicle.action is not None:
             wishes.append((report(vehicle.vin, vehicle.action), True))
-        while wishes and (wait := await self._visit(wishes)) is not None:
+        while wishes and (wait := await self._visit(wishes)) is not None:  # noqa: ASYNC110  (no condition)
             # Nobody holds a connection for the minute that it was asked to stay away.
             await asyncio.sleep(wait)
         self.seen.longest = max(self.seen.longest, time.monotonic() - came)
