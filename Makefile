@@ -16,7 +16,7 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test clients guards kill-switch lint format lock clean returning
+.PHONY: help setup demo dev test clients guards kill-switch returning lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -3,32 +3,25 @@
 Files are kept under their sha256, so a path never holds what a client wrote.
 """
 
-from typing import Literal, cast
-
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import Response
 
 from gateway import messages
-from gateway.answer import document, names, unless_known
-from gateway.errors import Changed, Missing, NoSuchRange
+from gateway.answer import document, unless_known
+from gateway.errors import Missing
 from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.ids import path_id
 from gateway.links import Links
 from gateway.objects import Objects
-from gateway.ranges import satisfiable
 from store.offers import StoredArtifact
 from store.polls import Standing
 
 MD5SUM = ".MD5SUM"
-OCTETS = "application/octet-stream"
 
 
 class Artifacts:
-    """Serves the files of a vehicle's live action, from a folder or by sending the vehicle to their store.
-
-    Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
-    """
+    """Serves the files of a vehicle's live action, from a folder or by sending the vehicle to their store."""
 
     def __init__(self, fleet: Fleet, links: Links, files: Files | Objects) -> None:
         self._fleet = fleet
@@ -68,31 +61,7 @@ class Artifacts:
         stored, action = found
         if asked != filename:
             return unless_known(request, _md5sum(stored, filename)), None
-        if isinstance(self._files, Objects):
-            # Parts and conditions are the store's to answer: it has an entity tag of its own.
-            link = await self._files.link(stored, cast(Literal["GET", "HEAD"], request.method))
-            answer: Response = RedirectResponse(link, 302, headers={"Cache-Control": "no-store"})
-        else:
-            answer = await self._file(request, stored, self._files)
-        return answer, (action, stored.sha256)
-
-    async def _file(self, request: Request, stored: StoredArtifact, files: Files) -> Response:
-        facts = await files.facts(stored)
-        etag = f'"{stored.sha1}"'
-        response = FileResponse(
-            files.path(stored),
-            headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
-            media_type=OCTETS,
-            filename=request.path_params["filename"],
-            stat_result=facts,
-        )
-        headers = request.headers
-        if "if-match" in headers and not names(headers["if-match"], etag):
-            raise Changed("the file is another one")
-        unchanged = headers.get("if-range") in (None, etag, response.headers["last-modified"])
-        if unchanged and "range" in headers and not satisfiable(headers["range"], stored.size_bytes):
-            raise NoSuchRange("no such part of the file", {"Content-Range": f"bytes */{stored.size_bytes}"})
-        return response
+        return await self._files.answer(request, stored), (action, stored.sha256)
 
 
 def _md5sum(stored: StoredArtifact, filename: str) -> Response:

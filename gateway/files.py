@@ -6,42 +6,57 @@ import stat
 from pathlib import Path
 
 import anyio.to_thread
-import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 
-from gateway.errors import Unavailable
-from gateway.readings import Readings
+from gateway.answer import names
+from gateway.errors import Changed, NoSuchRange
+from gateway.ranges import satisfiable
+from gateway.readings import Readings, damaged, unreadable
 from store.offers import StoredArtifact
 
-log = structlog.get_logger(__name__)
+OCTETS = "application/octet-stream"
 
 
 class Files:
-    """The files of a folder, each under its sha256."""
+    """The files of a folder, each under its sha256.
+
+    Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._readings = Readings()
 
-    def path(self, stored: StoredArtifact) -> Path:
-        """Where a file lies."""
-        return self._folder / stored.sha256
+    async def answer(self, request: Request, stored: StoredArtifact) -> Response:
+        """The file, whole or in part. Raises Unavailable where it is not the registered one."""
+        facts = await self._facts(stored)
+        etag = f'"{stored.sha1}"'
+        response = FileResponse(
+            self._folder / stored.sha256,
+            headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
+            media_type=OCTETS,
+            filename=request.path_params["filename"],
+            stat_result=facts,
+        )
+        headers = request.headers
+        if "if-match" in headers and not names(headers["if-match"], etag):
+            raise Changed("the file is another one")
+        unchanged = headers.get("if-range") in (None, etag, response.headers["last-modified"])
+        if unchanged and "range" in headers and not satisfiable(headers["range"], stored.size_bytes):
+            raise NoSuchRange("no such part of the file", {"Content-Range": f"bytes */{stored.size_bytes}"})
+        return response
 
-    async def facts(self, stored: StoredArtifact) -> os.stat_result:
-        """The file's facts. Raises Unavailable where it is not the registered one: vehicles come again."""
+    async def _facts(self, stored: StoredArtifact) -> os.stat_result:
         try:
-            facts = await anyio.to_thread.run_sync(os.stat, self.path(stored))
-            whole = stat.S_ISREG(facts.st_mode) and facts.st_size == stored.size_bytes
+            facts = await anyio.to_thread.run_sync(os.stat, self._folder / stored.sha256)
+            if not stat.S_ISREG(facts.st_mode):
+                raise damaged(stored, facts.st_size)
             # What changes when a file is written or replaced: inode, size, and times in nanoseconds.
             identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-            genuine = whole and await self._readings.genuine(stored.sha256, identity, self._read)
+            await self._readings.check(stored, facts.st_size, identity, self._read)
         except OSError as error:
-            log.error("artifact_unreadable", sha256=stored.sha256, error=type(error).__name__)
-            raise Unavailable("the file cannot be read now; come back later") from None
-        if not genuine:
-            log.error(
-                "artifact_damaged", sha256=stored.sha256, size=facts.st_size, registered=stored.size_bytes
-            )
-            raise Unavailable("the file cannot be served now; come back later")
+            raise unreadable(stored, type(error).__name__) from None
         return facts
 
     async def _read(self, sha256: str) -> bool:

@@ -1,20 +1,18 @@
 """The object store: vehicles are sent there by a signed link, once the object was seen to be right."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, cast
 
-import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
-from gateway.errors import Unavailable
-from gateway.readings import Readings
+from gateway.readings import Readings, unreadable
 from store.objects import ObjectStore
 from store.offers import StoredArtifact
 
-log = structlog.get_logger(__name__)
-
 
 class Objects:
-    """The files of an object store.
+    """The files of an object store. Parts and conditions are its own to answer: it has other entity tags.
 
     Args:
         expires_in: how long a link opens the file; a download that has begun goes on.
@@ -25,20 +23,13 @@ class Objects:
         self._expires_in = expires_in
         self._readings = Readings()
 
-    async def link(self, stored: StoredArtifact, method: Literal["GET", "HEAD"]) -> str:
-        """Where the file is fetched. Raises Unavailable where it is not the registered one."""
+    async def answer(self, request: Request, stored: StoredArtifact) -> Response:
+        """Where the file is. Raises Unavailable where it is not the registered one."""
+        method = cast(Literal["GET", "HEAD"], request.method)  # the paths of files have no others
         try:
             facts = await self._store.facts(stored.sha256)
-            genuine = facts.size_bytes == stored.size_bytes and await self._readings.genuine(
-                stored.sha256, facts.identity, self._store.genuine
-            )
+            await self._readings.check(stored, facts.size_bytes, facts.identity, self._store.genuine)
             link = await self._store.link(method, stored.sha256, self._expires_in)
         except OSError as error:
-            log.error("artifact_unreadable", sha256=stored.sha256, error=str(error))
-            raise Unavailable("the file cannot be read now; come back later") from None
-        if not genuine:
-            log.error(
-                "artifact_damaged", sha256=stored.sha256, size=facts.size_bytes, registered=stored.size_bytes
-            )
-            raise Unavailable("the file cannot be served now; come back later")
-        return link
+            raise unreadable(stored, str(error)) from None
+        return RedirectResponse(link, 302, headers={"Cache-Control": "no-store"})

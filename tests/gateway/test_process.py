@@ -126,7 +126,7 @@ def test_a_database_without_our_tables_is_refused_in_one_line(empty_database: st
     assert "Traceback" not in output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module: nothing to raise")
 def test_a_gateway_takes_as_many_connections_as_the_system_allows() -> None:
     program = (
         "import resource; from gateway.__main__ import _allow_connections;"

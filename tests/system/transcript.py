@@ -42,11 +42,19 @@ _SLICE = re.compile(r"(?<=_rate)\[[^]]+\]")
 _VIN = re.compile(r"\b[A-HJ-NPR-Z0-9]{17}\b")
 
 
-async def told(name: str, campaigns: Campaigns, garage: Garage, workflow_id: str) -> Status:
-    """Wait for the end of a campaign and compare what it has told with the golden transcript."""
+async def told(
+    name: str, campaigns: Campaigns, garage: Garage, workflow_id: str, *, any_slice: bool = False
+) -> Status:
+    """Wait for the end of a campaign and compare what it has told with the golden transcript.
+
+    Args:
+        any_slice: whichever slice of the fleet crossed the limit first, or the whole of it.
+    """
     await (await campaigns.find(workflow_id)).result()
     status = await campaigns.status(workflow_id)
     text = "\n".join([*_story(garage.journal(status.campaign_id)), "", *_end(status), ""])
+    if any_slice:
+        text = _SLICE.sub("", text)
     assert not _VIN.search(text), "a transcript names no vehicle"
     golden = FOLDER / f"{name}.txt"
     if RECORD:
@@ -69,8 +77,6 @@ def _story(lines: Iterable[Line]) -> Iterator[str]:
         exact = line.event in _EXACT
         culprit = _CULPRIT.search(line.text) if line.event == "breach" else None
         text = line.text[: culprit.start()] if culprit else line.text
-        if line.event == "breach" and not culprit:
-            text = _SLICE.sub("", text)
         yield f"{line.actor} {line.event}: {text if exact else masked(text)}"
         if culprit:
             yield f"{line.actor} culprit: {masked(culprit[1])}"
