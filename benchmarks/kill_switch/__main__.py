@@ -22,21 +22,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.kill_switch import cost, fleet, load
-from campaign.definition import parse
+from benchmarks import fleet
+from benchmarks.kill_switch import cost, load
+from benchmarks.launch import LOOK, add_package, launch, until_stage
 from campaign.guards import STANDARD_GUARDS
 from commands.client import Campaigns, Launched
-from commands.local import ROOT, System, system
+from commands.local import System, system
 from runtime.processes import free_port
 from runtime.settings import load_settings
 from runtime.temporal import connect as temporal
 from store.connect import Connection, connect
-from store.packages import read_package, register
 
 console = Console(stderr=True)
-
-#: How often another process's state is looked at, in seconds.
-_LOOK = 0.02
 
 #: Every offer ever made, with the moment under the campaign's lock at which it was made.
 _AUDIT = (
@@ -94,8 +91,7 @@ def _fill(connection: Connection, artifacts: Path, vehicles: int, others: int) -
     console.print(f"filling: {vehicles} and {others} vehicles …")
     for model, count in (("Model_A", vehicles), ("Model_B", others), ("Model_C", 40_000)):
         fleet.fill(connection, model, count)
-    source = ROOT / "examples" / "artifacts"
-    register(connection, read_package(ROOT / "examples" / "winter-package.yaml", source), source, artifacts)
+    add_package(connection, artifacts)
     for statement in _AUDIT:
         connection.execute(statement)
 
@@ -106,36 +102,13 @@ async def _measure(running: System, connection: Connection, gateways: int) -> di
     # The cost is taken on a campaign whose guards never trip, so that all groups are judged alike.
     never = {"limit": "0.9", "accept": "0.4"}
     guards = [guard.model_dump(mode="json") | never for guard in STANDARD_GUARDS if guard.mode != "count"]
-    calm = await _launch(found, "Model_C", guards=guards)
+    calm = await launch(found, "Model_C", guards=guards)
     campaign = calm.status.campaign_id
     figures: dict[str, Any] = {"judging": await cost.measure(running.database_url, campaign, groups=60)}
     await found.command(calm.workflow_id, "abort", "bench", "")
-    bad = await _launch(found, "Model_A")
+    bad = await launch(found, "Model_A")
     figures |= await _stop_under_load(running, connection, found, bad, gateways)
     return figures | _machine(gateways)
-
-
-async def _launch(found: Campaigns, model: str, **more: Any) -> Launched:
-    document = {
-        "name": f"Campaign {model}",
-        "package": "Pkg_v2.4",
-        "criteria": model,
-        "phases": [{"rollout_percent": 100}],
-        # No brake: the worst that the stop can meet.
-        "limits": {"in_flight": 100_000, "harm_budget": None},
-        **more,
-    }
-    launched = await found.launch(document, parse(document, datetime.now(UTC)))
-    await found.command(launched.workflow_id, "approve", "bench", "")
-    await _until_stage(found, launched, "Active")
-    return launched
-
-
-async def _until_stage(found: Campaigns, launched: Launched, stage: str) -> None:
-    """Returns when a campaign has come to a stage; another process moves it."""
-    async with asyncio.timeout(300):
-        while (await found.status(launched.workflow_id)).stage != stage:  # noqa: ASYNC110  (as below)
-            await asyncio.sleep(_LOOK)
 
 
 async def _stop_under_load(
@@ -161,7 +134,7 @@ async def _stop_under_load(
         await _until(lambda: bool(_stopped(connection, campaign)[0]))
         still_selecting = _selecting(connection)
         shut_at, breached = _stopped(connection, campaign)
-        await _until_stage(found, bad, "Paused")
+        await until_stage(found, bad, "Paused")
         paused = datetime.now(UTC)
         await _until(lambda: bool(Inbox.came))
         # Who would still be admitted would be by now.
@@ -187,13 +160,13 @@ async def _stop_under_load(
 
 
 async def _select_others(found: Campaigns) -> Launched:
-    return await _launch(found, "Model_B")
+    return await launch(found, "Model_B")
 
 
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(300):
         while not condition():  # noqa: ASYNC110  (the condition is another process's)
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(LOOK)
 
 
 def _offers(connection: Connection, campaign: int) -> int:

@@ -7,16 +7,15 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.fleet import INSTALLING
 from campaign.action import action_id
 from campaign.assignment import Said
 from store import reports
 from store.connect import conninfo
 
 REPORTS = 100
-_BEGUN = """
-UPDATE assignment SET state = 'installing', attempt = 1, offered_at = clock_timestamp(),
-    files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
-WHERE (vehicle_id, campaign_id) IN (
+_BEGUN = f"""
+UPDATE assignment SET {INSTALLING} WHERE (vehicle_id, campaign_id) IN (
     SELECT vehicle_id, campaign_id FROM assignment WHERE campaign_id = %s AND state = 'pending'
     ORDER BY vehicle_id LIMIT %s)
 RETURNING vehicle_id

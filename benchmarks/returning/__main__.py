@@ -12,28 +12,27 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from threading import Event, Thread
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.kill_switch import fleet
+from benchmarks import fleet
+from benchmarks.launch import add_package, launch
 from benchmarks.returning.vehicles import Crowd, Returning, Seen
 from campaign.action import action_id
-from campaign.definition import parse
 from commands.client import Campaigns
-from commands.local import ROOT, System, system
+from commands.local import System, system
 from runtime.processes import free_port
 from runtime.settings import load_settings
 from runtime.temporal import connect as temporal
 from store.connect import Connection, connect
-from store.packages import read_package, register
 
 console = Console(stderr=True)
 
@@ -42,11 +41,7 @@ FLEET, WITHIN_SECONDS = 1_000_000, 600
 REPORTING = 10
 
 #: What the vehicles had begun before they were cut off; their tokens are their VINs.
-_CUT_OFF = """
-UPDATE assignment SET state = 'installing', attempt = 1, offered_at = clock_timestamp(),
-    files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
-WHERE campaign_id = %s
-"""
+_CUT_OFF = f"UPDATE assignment SET {fleet.INSTALLING} WHERE campaign_id = %s"
 _TOKENS = "UPDATE vehicle SET token_hash = sha256(vin::bytea)"
 _SUCCEEDED = "SELECT count(*) FROM assignment WHERE campaign_id = %s AND state = 'succeeded'"
 _TALLIED = "SELECT coalesce(sum(vehicles), 0) FROM tally WHERE campaign_id = %s AND state = 'succeeded'"
@@ -88,8 +83,7 @@ def _crowds(
     fleet.fill(connection, "Model_A", 2 * vehicles // REPORTING)
     fleet.fill(connection, "Model_B", 2 * vehicles - 2 * vehicles // REPORTING)
     connection.execute(_TOKENS)
-    source = ROOT / "examples" / "artifacts"
-    register(connection, read_package(ROOT / "examples" / "winter-package.yaml", source), source, artifacts)
+    add_package(connection, artifacts)
     campaign = asyncio.run(_launch())
     connection.execute(_CUT_OFF, [campaign])
     connection.execute("VACUUM ANALYZE")
@@ -101,19 +95,7 @@ def _crowds(
 
 async def _launch() -> int:
     settings = load_settings()
-    found = Campaigns(await temporal(settings), settings)
-    document = {
-        "name": "Cut off",
-        "package": "Pkg_v2.4",
-        "criteria": "Model_A",
-        "phases": [{"rollout_percent": 100}],
-        "limits": {"in_flight": 1_000_000, "harm_budget": None},
-    }
-    launched = await found.launch(document, parse(document, datetime.now(UTC)))
-    await found.command(launched.workflow_id, "approve", "bench", "")
-    async with asyncio.timeout(120):
-        while (await found.status(launched.workflow_id)).stage != "Active":  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    launched = await launch(Campaigns(await temporal(settings), settings), "Model_A")
     return launched.status.campaign_id
 
 
@@ -163,25 +145,26 @@ def _one(connection: Connection, query: str, campaign: int) -> int:
 @contextmanager
 def _memory(pid: int) -> Iterator[list[float]]:
     """The resident size of a process in MiB, looked at until the block ends; the first one is before it."""
-    sizes, over = [_resident(pid)], Event()
+    # Opened once: while the vehicles hold all the files this process may have, it could not be opened.
+    with Path(f"/proc/{pid}/status").open() as status:
+        sizes, over = [_resident(status)], Event()
 
-    def look() -> None:
-        while not over.wait(timedelta(seconds=0.5).total_seconds()):
-            sizes.append(_resident(pid))
+        def look() -> None:
+            while not over.wait(timeout=0.5):
+                sizes.append(_resident(status))
 
-    thread = Thread(target=look)
-    thread.start()
-    try:
-        yield sizes
-    finally:
-        over.set()
-        thread.join()
+        thread = Thread(target=look)
+        thread.start()
+        try:
+            yield sizes
+        finally:
+            over.set()
+            thread.join()
 
 
-def _resident(pid: int) -> float:
-    line = next(
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
-    )
+def _resident(status: TextIO) -> float:
+    status.seek(0)
+    line = next(line for line in status if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 

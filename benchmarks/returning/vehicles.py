@@ -13,6 +13,8 @@ from random import Random
 #: Refused, cut or not answered in this time: a vehicle tries again after a moment.
 PATIENCE_SECONDS = 30.0
 BUSY = (429, 503)
+#: Fewer than the files that a process may have: who comes beyond that waits before it connects.
+CONNECTIONS = 8_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Crowd:
         self.seen = Seen()
         self._dice = Random(7)
         self._connections = 0
+        self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def come_back(self, vehicles: Sequence[Returning], within_seconds: float) -> Seen:
         """All of them, spread evenly; returns when the last one is served."""
@@ -68,10 +71,14 @@ class Crowd:
         wishes = [(poll(vehicle.vin), False)]
         if vehicle.action is not None:
             wishes.append((report(vehicle.vin, vehicle.action), True))
-        while wishes and (wait := await self._visit(wishes)) is not None:  # noqa: ASYNC110  (no condition)
+        while wishes and (wait := await self._visit_when_free(wishes)) is not None:  # noqa: ASYNC110  (no condition)
             # Nobody holds a connection for the minute that it was asked to stay away.
             await asyncio.sleep(wait)
         self.seen.longest = max(self.seen.longest, time.monotonic() - came)
+
+    async def _visit_when_free(self, wishes: list[tuple[bytes, bool]]) -> float | None:
+        async with self._free:
+            return await self._visit(wishes)
 
     async def _visit(self, wishes: list[tuple[bytes, bool]]) -> float | None:
         """Says what it has to say, in turn; returns how long to stay away if it was sent away."""

@@ -17,6 +17,13 @@ FROM vehicle WHERE model = %(model)s
 """
 
 
+#: What an assignment is while its vehicle installs, all files fetched.
+INSTALLING = """
+state = 'installing', attempt = 1, offered_at = clock_timestamp(),
+files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
+"""
+
+
 def fill(connection: Connection, model: str, vehicles: int) -> None:
     """Add vehicles of a model, each with a radar; one in ten has the newer revision."""
     key = {"letter": model[-1], "model": model, "vehicles": vehicles}
