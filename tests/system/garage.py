@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from simulator import Fleet, Script, as_built
 from store import journal
 from store.connect import connect, engine
 from store.fleet import issue_tokens
-from store.fleet_import import import_fleet
+from store.fleet_import import Imported, import_fleet
 from store.packages import read_package, register
 from workflows.status import Status
 
@@ -74,12 +74,19 @@ class Garage:
         """Where the files of packages are kept."""
         return self._settings.artifacts
 
-    def build(self, count: int, block: int | None = None, late_radars: int | None = None) -> Vehicles:
+    def build(
+        self,
+        count: int,
+        block: int | None = None,
+        late_radars: int | None = None,
+        wishes: Sequence[Mapping[str, Any]] = (),
+    ) -> Vehicles:
         """Vehicles of a model nobody else has, imported from an as-built file, with the demo's package.
 
         Args:
             block: which of the simulator's vehicles, so that chance falls alike in every run; None: any.
             late_radars: how many, the last ones, have the newer radar; None: as they were built, a tenth.
+            wishes: what the as-built file says besides of so many vehicles, the last ones.
         """
         block = next(_blocks) if block is None else block
         model = f"Model_{block}"
@@ -87,18 +94,34 @@ class Garage:
         if late_radars is not None:
             for number, record in enumerate(records):
                 record["ecus"][0]["hw_id"] = LATE_RADAR if number >= count - late_radars else RADAR
-        file = self._settings.data_dir / f"{model}.jsonl"
-        file.write_text("\n".join(map(json.dumps, records)))
         tokens = self._settings.data_dir / f"{model}.tokens"
         source = ROOT / "examples" / "artifacts"
         with connect(self._running.database_url) as connection:
-            imported = import_fleet(connection, file)
-            assert imported.inserted == count
+            assert self._import(connection, model, records, wishes).inserted == count
             issue_tokens(connection, tokens, [record["vin"] for record in records])
             package = read_package(PACKAGE, source)
             register(connection, package, source, self._settings.artifacts)
         lines = [json.loads(line) for line in tokens.read_text().splitlines()]
         return Vehicles(model, records, {line["vin"]: line["token"] for line in lines})
+
+    def rewrite(self, vehicles: Vehicles, wishes: Sequence[Mapping[str, Any]]) -> None:
+        """Import the vehicles once more, with other wishes of the owners of the last ones."""
+        with connect(self._running.database_url) as connection:
+            imported = self._import(connection, vehicles.model, vehicles.records, wishes)
+        assert imported.updated == len(wishes)
+
+    def _import(
+        self,
+        connection: psycopg.Connection[Any],
+        model: str,
+        records: Sequence[dict[str, Any]],
+        wishes: Sequence[Mapping[str, Any]],
+    ) -> Imported:
+        for record, wish in zip(records[len(records) - len(wishes) :], wishes, strict=True):
+            record.update(wish)
+        file = self._settings.data_dir / f"{model}.jsonl"
+        file.write_text("\n".join(map(json.dumps, records)))
+        return import_fleet(connection, file)
 
     def package(self, name: str, content: bytes | None = None) -> str:
         """The demo's package under another name and with a file of its own."""
@@ -141,6 +164,25 @@ class Garage:
                 "SELECT state, count(*) FROM assignment WHERE campaign_id = %s GROUP BY 1", [campaign_id]
             )
             return dict(rows.fetchall())
+
+    def attempts(self, campaign_id: int, state: str) -> dict[int, int]:
+        """How often the vehicles in a state have been offered the update."""
+        with self.database() as connection:
+            rows = connection.execute(
+                "SELECT attempt, count(*) FROM assignment WHERE campaign_id = %s AND state = %s GROUP BY 1",
+                [campaign_id, state],
+            )
+            return dict(rows.fetchall())
+
+    def consents(self, campaign_id: int) -> Counter[str]:
+        """What the owners who were asked said last."""
+        with self.database() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT ON (vehicle_id) state FROM consent WHERE campaign_id = %s"
+                " ORDER BY vehicle_id, id DESC",
+                [campaign_id],
+            ).fetchall()
+        return Counter(state for (state,) in rows if state != "asked")
 
     def journal(self, campaign_id: int) -> list[Line]:
         """All that was written down about a campaign."""
