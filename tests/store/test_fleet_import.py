@@ -162,6 +162,18 @@ def test_a_second_import_touches_nothing(connection: Connection, fleet_file: Pat
     assert rows(connection, where) == before
 
 
+def test_a_selection_right_after_an_import_knows_what_has_just_arrived(
+    connection: Connection, fleet_file: Path
+) -> None:
+    known = "SELECT most_common_vals::text FROM pg_stats WHERE tablename = 'vehicle' AND attname = 'model'"
+    for model in ("Model_Y", "Model_3"):
+        first = 0 if model == "Model_Y" else 500
+        records = [{**record, "model": model} for record in as_built(100, seed=7, first=first)]
+        fleet_file.write_text("\n".join(map(json.dumps, records)))
+        import_fleet(connection, fleet_file)
+        assert model in str(connection.execute(known).fetchone())
+
+
 def test_the_order_of_keys_ecus_and_groups_is_no_change(connection: Connection, fleet_file: Path) -> None:
     record = honda(groups=["a", "b"], plant={"x": 1, "y": 2})
     import_fleet(connection, write(fleet_file, record))
