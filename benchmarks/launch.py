@@ -41,5 +41,5 @@ async def launch(found: Campaigns, model: str, **more: Any) -> Launched:
 async def until_stage(found: Campaigns, launched: Launched, stage: str) -> None:
     """Returns when a campaign has come to a stage; another process moves it."""
     async with asyncio.timeout(300):
-        while (await found.status(launched.workflow_id)).stage != stage:  # noqa: ASYNC110
+        while (await found.status(launched.workflow_id)).stage != stage:  # noqa: ASYNC110  (another process's)
             await asyncio.sleep(LOOK)

@@ -113,14 +113,14 @@ def _measure(
     with _memory(pid) as memory:
         seen = uvloop.run(Crowd(port).come_back(vehicles, seconds))
     told = sum(vehicle.action is not None for vehicle in vehicles)
+    succeeded, tallied = (_one(connection, query, campaign) for query in (_SUCCEEDED, _TALLIED))
     return {
         "vehicles": len(vehicles),
         "came per second": len(vehicles) / seconds,
         **_summary(seen),
         "reports to tell": told,
-        "reports in the database": _one(connection, _SUCCEEDED, campaign) - before,
-        "counters equal what they count": _one(connection, _TALLIED, campaign)
-        == _one(connection, _SUCCEEDED, campaign),
+        "reports in the database": succeeded - before,
+        "counters equal what they count": tallied == succeeded,
         "gateway MiB before": memory[0],
         "gateway MiB at most": max(memory),
     }
