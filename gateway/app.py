@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
@@ -21,7 +22,9 @@ from gateway.feedback import Feedback
 from gateway.files import Files
 from gateway.fleet import Fleet, Pool
 from gateway.health import Health
+from gateway.idle import IdlePolls
 from gateway.installed import InstalledBase
+from gateway.known import Known, Vehicle
 from gateway.links import Links
 from gateway.objects import Objects
 from gateway.poll import Poll
@@ -34,21 +37,30 @@ from store.objects import ObjectStore
 BASE = "/{tenant}/controller/v1/{vin}"
 
 
-def create_app(pool: Pool, settings: Settings) -> Starlette:
+def create_app(pool: Pool, settings: Settings) -> ASGIApp:
     """The application. The caller opens the pool before and closes it after the application's lifespan."""
     fleet = Fleet(pool)
     proxies = Proxies(settings.trusted_proxies)
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
-    authentication = Authentication(fleet, settings, proxies)
+    known = Known()
+    authentication = Authentication(fleet, known, settings, proxies)
     files = Artifacts(fleet, links, _files(settings))
     quota = Quota(fleet.entries)
     confirmation = Confirmation(fleet, links)
 
-    def resource(path: str, waiting_items: int = WAITING_ITEMS, **handlers: Handler) -> Route:
-        return Route(BASE + path, Resource(authentication, handlers, waiting_items, lambda: fleet.pressure))
+    poll = Poll(fleet, links, settings)
+    polls = Resource(authentication.standing, {"GET": poll.get}, POLLS_WAITING, lambda: fleet.pressure)
+
+    confirmations = Resource(
+        authentication.standing, {"GET": confirmation.standing}, WAITING_ITEMS, lambda: fleet.pressure
+    )
+
+    def resource(path: str, **handlers: Handler[Vehicle]) -> Route:
+        ways = Resource(authentication.vehicle, handlers, WAITING_ITEMS, lambda: fleet.pressure)
+        return Route(BASE + path, ways)
 
     routes = [
-        resource("", POLLS_WAITING, GET=Poll(fleet, links, settings).get),
+        Route(BASE, polls),
         resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
         resource("/installedBase", PUT=InstalledBase(fleet).put),
@@ -57,7 +69,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
         resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, quota, "cancel").post),
-        resource("/confirmationBase", GET=confirmation.standing),
+        Route(BASE + "/confirmationBase", confirmations),
         resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
         resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),
         resource("/confirmationBase/{action}", GET=confirmation.question),
@@ -73,7 +85,8 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
 
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
-    return app
+    base = f"/{settings.tenant}/controller/v1/"
+    return IdlePolls(app, base, known, fleet.epoch, authentication.take, poll.idle)
 
 
 def _files(settings: Settings) -> Files | Objects:

@@ -12,10 +12,10 @@ from gateway.errors import Missing
 from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.known import Vehicle
 from gateway.links import Links
 from gateway.objects import Objects
 from store.offers import StoredArtifact
-from store.polls import Standing
 
 MD5SUM = ".MD5SUM"
 
@@ -28,7 +28,7 @@ class Artifacts:
         self._links = links
         self._files = files
 
-    async def listed(self, request: Request, vehicle: Standing) -> Response:
+    async def listed(self, request: Request, vehicle: Vehicle) -> Response:
         """The file of a module under its names, as a list."""
         artifact_id = path_id(request.path_params["artifact"])
         found = await self._fleet.file_names(vehicle.vehicle_id, artifact_id)
@@ -38,18 +38,18 @@ class Artifacts:
         home = self._links.home(request, vehicle.vin)
         return document(request, [messages.artifact(home, stored, filename) for filename in filenames])
 
-    async def head(self, request: Request, vehicle: Standing) -> Response:
+    async def head(self, request: Request, vehicle: Vehicle) -> Response:
         """What GET would answer, without a body and without the vehicle having begun."""
         return (await self._answer(request, vehicle))[0]
 
-    async def get(self, request: Request, vehicle: Standing) -> Response:
+    async def get(self, request: Request, vehicle: Vehicle) -> Response:
         # The answer first, with all that can refuse: a vehicle that is not given a byte has not begun.
         response, begins = await self._answer(request, vehicle)
         if begins is not None and not await self._fleet.begin(vehicle.vehicle_id, *begins):
             raise Missing("this action may not be started now")
         return response
 
-    async def _answer(self, request: Request, vehicle: Standing) -> tuple[Response, tuple[int, str] | None]:
+    async def _answer(self, request: Request, vehicle: Vehicle) -> tuple[Response, tuple[int, str] | None]:
         """The answer, and the action and the sha256 of its file that begin with it, if they do."""
         artifact_id = path_id(request.path_params["artifact"])
         asked: str = request.path_params["filename"]

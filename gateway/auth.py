@@ -20,6 +20,7 @@ from starlette.requests import Request
 
 from gateway.errors import Malformed, Missing, TooOften, Unauthorized
 from gateway.fleet import Fleet
+from gateway.known import Known, Vehicle
 from gateway.proxies import Proxies
 from gateway.rates import Buckets
 from gateway.tls import common_name
@@ -50,12 +51,15 @@ def presented(authorization: str | None, scheme: str) -> str | None:
     return token if named.lower() == scheme and 0 < len(token) <= TOKEN_MAX_CHARACTERS else None
 
 
-def matches(token: str | None, token_hashes: Sequence[bytes]) -> bool:
+def matches(token: str | None, token_hashes: Sequence[bytes | None]) -> bool:
     """Whether this is a token behind one of the hashes, in constant time; never without a hash."""
     # Header values arrive as latin-1; this gives back the bytes that were sent.
     digest = hashlib.sha256((token or "").encode("latin-1")).digest()
-    found = [hmac.compare_digest(digest, token_hash) for token_hash in token_hashes or (_NOBODY,)]
-    return any(found) and bool(token and token_hashes)
+    found = [
+        hmac.compare_digest(digest, token_hash or _NOBODY) and token_hash is not None
+        for token_hash in token_hashes or (None,)
+    ]
+    return any(found) and bool(token)
 
 
 class ProxyHeaders:
@@ -88,16 +92,22 @@ class ProxyHeaders:
 
 
 class Authentication:
-    """Finds the vehicle behind a request, and says how often it may come."""
+    """Finds the vehicle behind a request, and says how often it may come.
+
+    A proof in the Authorization header is remembered while its epoch lasts (gateway/known.py). One that the
+    clock may end, a former token, is not; nor what proxies and certificates say, which costs no question.
+    """
 
     def __init__(
         self,
         fleet: Fleet,
+        known: Known,
         settings: Settings,
         proxies: Proxies,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet = fleet
+        self._known = known
         self._tenant = settings.tenant
         self._gateway_tokens = settings.gateway_token_sha256
         self._proxies = proxies
@@ -112,8 +122,8 @@ class Authentication:
         self._requests: Buckets[int] = Buckets(rate, BURST * rate)
         self._failures: Buckets[str] = Buckets(FAILURES_PER_SECOND, FAILURES_BURST)
 
-    async def vehicle(self, request: Request, waiting_items: int) -> Standing:
-        """The standing of the vehicle that asks.
+    async def vehicle(self, request: Request, waiting_items: int) -> Vehicle:
+        """The vehicle that asks.
 
         Args:
             waiting_items: how many others may wait for the database before this one is sent away.
@@ -121,11 +131,20 @@ class Authentication:
         Raises:
             Missing: another tenant. Malformed: no controller id. Unauthorized. TooOften. Unavailable.
         """
-        if request.path_params["tenant"] != self._tenant:
-            raise Missing("there is no such tenant")
-        vin: str = request.path_params["vin"]
-        if len(vin) > CONTROLLER_ID_MAX_CHARACTERS:
-            raise Malformed(f"a controller id has at most {CONTROLLER_ID_MAX_CHARACTERS} characters")
+        vin = self._vin(request)
+        proof = self._known.proof(vin, request.headers.get("authorization", ""))
+        known = None
+        if proof in self._known:
+            known = self._known.vehicle_id(proof, await self._fleet.epoch())
+        if known is None:
+            known = (await self.standing(request, waiting_items)).vehicle_id
+        else:
+            self.take(known)
+        return Vehicle(known, vin)
+
+    async def standing(self, request: Request, waiting_items: int) -> Standing:
+        """The vehicle that asks, and where it stands. Takes and raises what `vehicle` does."""
+        vin = self._vin(request)
         address = self._proxies.client(request)
         if self._failures.wait(address, self._clock()):
             waiting_items = min(waiting_items, SUSPECTS_WAITING)
@@ -134,29 +153,41 @@ class Authentication:
         except Unauthorized:
             _refuse_early(self._failures.take(address, self._clock()))
             raise
-        _refuse_early(self._requests.take(vehicle.vehicle_id, self._clock()))
+        self.take(vehicle.vehicle_id)
         return vehicle
 
+    def take(self, vehicle_id: int) -> None:
+        """One more request of a vehicle. Raises TooOften."""
+        _refuse_early(self._requests.take(vehicle_id, self._clock()))
+
+    def _vin(self, request: Request) -> str:
+        if request.path_params["tenant"] != self._tenant:
+            raise Missing("there is no such tenant")
+        vin: str = request.path_params["vin"]
+        if len(vin) > CONTROLLER_ID_MAX_CHARACTERS:
+            raise Malformed(f"a controller id has at most {CONTROLLER_ID_MAX_CHARACTERS} characters")
+        return vin
+
     async def _identified(self, request: Request, vin: str, waiting_items: int) -> Standing:
-        vouched = self._vouched(request, vin)
-        token = presented(request.headers.get("authorization"), TARGET_TOKEN)
+        authorization = request.headers.get("authorization", "")
+        by_gateway = matches(presented(authorization, GATEWAY_TOKEN), self._gateway_tokens)
+        vouched = by_gateway or self._vouched(request, vin)
+        token = presented(authorization, TARGET_TOKEN)
         # What cannot be a key is not asked for: PostgreSQL refuses NUL, and one refusal spoils a group.
         if not (vouched or token) or not (vin.isascii() and vin.isprintable()):
             raise Unauthorized("a proof is needed")
-        known = await self._fleet.standing(vin, waiting_items)
-        proven = matches(token, known.token_hashes if known else ())
-        if known is None or not (vouched or proven):
+        found = await self._fleet.standing(vin, waiting_items)
+        by_token = matches(token, [found.token_hash if found else None])
+        by_former = matches(token, [found.former_hash if found else None])
+        if found is None or not (vouched or by_token or by_former):
             raise Unauthorized("wrong proof")
-        return known
+        if by_gateway or by_token:
+            self._known.learn(self._known.proof(vin, authorization), found)
+        return found
 
     def _vouched(self, request: Request, vin: str) -> bool:
         """Whether somebody who may speak for a vehicle of this name does."""
-        token = presented(request.headers.get("authorization"), GATEWAY_TOKEN)
-        return (
-            matches(token, self._gateway_tokens)
-            or self._headers.vouch(request, vin)
-            or common_name(request) == vin
-        )
+        return self._headers.vouch(request, vin) or common_name(request) == vin
 
 
 def _refuse_early(seconds: float) -> None:

@@ -8,7 +8,7 @@ from gateway.answer import document
 from gateway.errors import Missing
 from gateway.fleet import Fleet
 from gateway.ids import path_id
-from store.polls import Standing
+from gateway.known import Vehicle
 
 
 class CancelAction:
@@ -17,7 +17,7 @@ class CancelAction:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    async def get(self, request: Request, vehicle: Standing) -> Response:
+    async def get(self, request: Request, vehicle: Vehicle) -> Response:
         action = path_id(request.path_params["action"])
         if not await self._fleet.cancelling(vehicle.vehicle_id, action):
             raise Missing("this action is not being cancelled")

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from gateway.body import read_body
 from gateway.fleet import Fleet
+from gateway.known import Vehicle
 from gateway.said import read_config
-from store.polls import Standing
 
 CONFIG_MAX_BYTES = 32 * 1024
 
@@ -17,7 +17,7 @@ class ConfigData:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    async def put(self, request: Request, vehicle: Standing) -> Response:
+    async def put(self, request: Request, vehicle: Vehicle) -> Response:
         mode, data = read_config(await read_body(request, CONFIG_MAX_BYTES))
         await self._fleet.put_config(vehicle.vehicle_id, mode, data)
         return Response()

@@ -10,6 +10,7 @@ from gateway.errors import Conflict, Missing, Over
 from gateway.feedback import FEEDBACK_MAX_BYTES
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.known import Vehicle
 from gateway.links import Links
 from gateway.said import read_auto_confirm, read_confirmation
 from store.consent import Heard
@@ -25,14 +26,14 @@ class Confirmation:
         self._fleet = fleet
         self._links = links
 
-    async def question(self, request: Request, vehicle: Standing) -> Response:
+    async def question(self, request: Request, vehicle: Vehicle) -> Response:
         action = path_id(request.path_params["action"])
         found = await self._fleet.question(vehicle.vehicle_id, action)
         if found is None:
             raise Missing("there is nothing to confirm under this number now")
         return document(request, messages.confirmation(self._links.home(request, vehicle.vin), found))
 
-    async def answer(self, request: Request, vehicle: Standing) -> Response:
+    async def answer(self, request: Request, vehicle: Vehicle) -> Response:
         action = path_id(request.path_params["action"])
         word, details = read_confirmation(await read_body(request, FEEDBACK_MAX_BYTES))
         heard = await self._fleet.hear(vehicle.vehicle_id, action, word, details)
@@ -47,7 +48,7 @@ class Confirmation:
         home = self._links.home(request, vehicle.vin)
         return document(request, messages.auto_confirm(home, found, vehicle.outlook.confirm))
 
-    async def activate(self, request: Request, vehicle: Standing) -> Response:
+    async def activate(self, request: Request, vehicle: Vehicle) -> Response:
         # The body may be missing: then there is no type that could be wrong either.
         empty = (
             request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
@@ -58,7 +59,7 @@ class Confirmation:
             raise Conflict("this vehicle is spared its confirmations already")
         return Response()
 
-    async def deactivate(self, request: Request, vehicle: Standing) -> Response:
+    async def deactivate(self, request: Request, vehicle: Vehicle) -> Response:
         await bounded(request, AUTO_CONFIRM_MAX_BYTES)  # clients send {}
         await self._fleet.deactivate_auto_confirm(vehicle.vehicle_id)
         return Response()

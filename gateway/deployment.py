@@ -10,9 +10,9 @@ from gateway.answer import document
 from gateway.errors import Missing, malformed
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.known import Vehicle
 from gateway.links import Links
 from store.offers import Deployment
-from store.polls import Standing
 
 Find = Callable[[int, int], Awaitable[Deployment | None]]
 
@@ -31,7 +31,7 @@ class Description:
         self._links = links
         self._find = find
 
-    async def get(self, request: Request, vehicle: Standing) -> Response:
+    async def get(self, request: Request, vehicle: Vehicle) -> Response:
         action = path_id(request.path_params["action"])
         most = history_wanted(request.query_params.get("actionHistory"))
         found = await self._find(vehicle.vehicle_id, action)

@@ -9,9 +9,9 @@ from gateway.body import read_body
 from gateway.errors import Missing, Over, Refusal, WrongMethod
 from gateway.fleet import Fleet
 from gateway.ids import path_id
+from gateway.known import Vehicle
 from gateway.quota import Quota
 from gateway.said import read_feedback
-from store.polls import Standing
 from store.reports import Channel, Effect, Report
 
 #: 48 log lines of some hundred characters are the longest known.
@@ -32,7 +32,7 @@ class Feedback:
         self._quota = quota
         self._channel: Channel = channel
 
-    async def post(self, request: Request, vehicle: Standing) -> Response:
+    async def post(self, request: Request, vehicle: Vehicle) -> Response:
         action = path_id(request.path_params["action"])
         said, device_at = read_feedback(await read_body(request, FEEDBACK_MAX_BYTES))
         report = Report(vehicle.vehicle_id, action, self._channel, said, device_at)

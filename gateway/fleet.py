@@ -24,6 +24,7 @@ from store import admission, auto_confirm, claims, configuration, consent, histo
 from store.auto_confirm import AutoConfirm
 from store.configuration import Mode
 from store.consent import Heard
+from store.epoch import epoch
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -72,6 +73,7 @@ class Fleet:
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
         self._reports = Batch(self._record)
+        self._epochs = Batch(self._read_epoch, waiting_items=POLLS_WAITING)
         self._pings = Batch(self._ping)
         self._pressure = Pressure()
 
@@ -84,6 +86,10 @@ class Fleet:
         """See how many polls wait."""
         fill = max(self._standings.load(), self._admissions.load()) / POLLS_WAITING
         self._pressure = self._pressure.after(min(fill, 1.0), timedelta(seconds=time.monotonic()))
+
+    async def epoch(self) -> int:
+        """The epoch as it is after this was called; callers that come together share one question."""
+        return await self._epochs.submit(None)
 
     async def standing(self, vin: str, waiting_items: int) -> Standing | None:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
@@ -110,19 +116,19 @@ class Fleet:
 
     async def deployment(self, vehicle_id: int, action: int) -> Deployment | None:
         """What an action installs; None: nothing this vehicle may see."""
-        return await self._transaction(lambda connection: offers.deployment(connection, vehicle_id, action))
+        return await self._read(lambda connection: offers.deployment(connection, vehicle_id, action))
 
     async def artifact(
         self, vehicle_id: int, artifact_id: int, filename: str
     ) -> tuple[StoredArtifact, int] | None:
         """A file and the live action it belongs to; None: not for this vehicle now."""
-        return await self._transaction(
+        return await self._read(
             lambda connection: offers.artifact(connection, vehicle_id, artifact_id, filename)
         )
 
     async def cancelling(self, vehicle_id: int, action: int) -> bool:
         """Whether the vehicle is asked to cancel this action."""
-        return await self._transaction(lambda connection: offers.cancelling(connection, vehicle_id, action))
+        return await self._read(lambda connection: offers.cancelling(connection, vehicle_id, action))
 
     async def question(self, vehicle_id: int, action: int) -> Deployment | None:
         """What the owner is asked to confirm; None: nothing now."""
@@ -142,21 +148,19 @@ class Fleet:
 
     async def installed(self, vehicle_id: int, action: int) -> Deployment | None:
         """What an action has installed; None: nothing on this vehicle."""
-        return await self._transaction(lambda connection: offers.installed(connection, vehicle_id, action))
+        return await self._read(lambda connection: offers.installed(connection, vehicle_id, action))
 
     async def file_names(self, vehicle_id: int, artifact_id: int) -> tuple[StoredArtifact, list[str]] | None:
         """A file and its names in what the vehicle is offered or has installed last."""
-        return await self._transaction(lambda connection: offers.names(connection, vehicle_id, artifact_id))
+        return await self._read(lambda connection: offers.names(connection, vehicle_id, artifact_id))
 
     async def messages(self, vehicle_id: int, action: int, most: int) -> list[str]:
         """What a vehicle said of an action, the newest first."""
-        return await self._transaction(
-            lambda connection: history.messages(connection, vehicle_id, action, most)
-        )
+        return await self._read(lambda connection: history.messages(connection, vehicle_id, action, most))
 
     async def entries(self, vehicle_id: int, action: int) -> int:
         """How many reports there are of an action, up to the quota."""
-        return await self._transaction(
+        return await self._read(
             lambda connection: history.entries(connection, vehicle_id, action, ENTRIES_MAX)
         )
 
@@ -168,7 +172,7 @@ class Fleet:
 
     async def auto_confirm(self, vehicle_id: int) -> AutoConfirm | None:
         """Who has spared this vehicle its confirmations; None: nobody."""
-        return await self._transaction(lambda connection: auto_confirm.auto_confirm(connection, vehicle_id))
+        return await self._read(lambda connection: auto_confirm.auto_confirm(connection, vehicle_id))
 
     async def activate_auto_confirm(self, vehicle_id: int, initiator: str | None, remark: str | None) -> bool:
         """Spare a vehicle its confirmations; False: it was spared them already."""
@@ -182,12 +186,12 @@ class Fleet:
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""
-        for batch in (self._standings, self._admissions, self._reports, self._pings):
+        for batch in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
             await batch.drained()
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
         distinct = list(dict.fromkeys(vins))
-        found = await self._transaction(lambda connection: polls.standings(connection, distinct))
+        found = await self._read(lambda connection: polls.standings(connection, distinct))
         return [found.get(vin) for vin in vins]
 
     async def _admit(self, vehicle_ids: Sequence[int]) -> Sequence[int | None]:
@@ -198,11 +202,22 @@ class Fleet:
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
         return await self._transaction(lambda connection: reports.record(connection, group))
 
+    async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
+        return [await self._read(epoch)] * len(callers)
+
     async def _ping(self, callers: Sequence[None]) -> Sequence[None]:
-        await self._transaction(lambda connection: connection.execute("SELECT 1"))
+        await self._read(lambda connection: connection.execute("SELECT 1"))
         return callers
 
     async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        async def committed(connection: AsyncConnection) -> Result:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self._read(committed)
+
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Each statement a transaction of its own: of reading, that saves two round trips of three."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:
                 result = await work(connection)

@@ -6,8 +6,8 @@ from starlette.responses import Response
 from gateway.body import read_body
 from gateway.errors import Missing
 from gateway.fleet import Fleet
+from gateway.known import Vehicle
 from gateway.said import read_installed
-from store.polls import Standing
 
 INSTALLED_MAX_BYTES = 4 * 1024
 
@@ -18,7 +18,7 @@ class InstalledBase:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    async def put(self, request: Request, vehicle: Standing) -> Response:
+    async def put(self, request: Request, vehicle: Vehicle) -> Response:
         name, version = read_installed(await read_body(request, INSTALLED_MAX_BYTES))
         changed = await self._fleet.claim_installed(vehicle.vehicle_id, name, version)
         if changed is None:

@@ -4,39 +4,43 @@ Starlette's own decorated routes answer HEAD wherever GET is; a HEAD that admits
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.auth import Authentication
 from gateway.errors import Failed, Refusal, Unavailable, WrongMethod, refusal_answer
 from gateway.messages import retry_after
-from store.polls import Standing
 
-Handler = Callable[[Request, Standing], Awaitable[Response]]
+#: What a handler is told of the vehicle that asks.
+Who = TypeVar("Who")
+Handler = Callable[[Request, Who], Awaitable[Response]]
+#: Finds the vehicle behind a request, while no more than so many others wait for the database.
+Prove = Callable[[Request, int], Awaitable[Who]]
 
 log = structlog.get_logger(__name__)
 
 
-class Resource:
+class Resource(Generic[Who]):
     """One path of a vehicle, as an ASGI endpoint: its handlers by method.
 
     Args:
+        prove: who is asking.
         waiting_items: how many others may wait before a request to this path is sent away.
         pressure: how busy the gateway is (campaign/polling.py).
     """
 
     def __init__(
         self,
-        authentication: Authentication,
-        handlers: Mapping[str, Handler],
+        prove: Prove[Who],
+        handlers: Mapping[str, Handler[Who]],
         waiting_items: int,
         pressure: Callable[[], int],
     ) -> None:
         self._pressure = pressure
-        self._authentication = authentication
+        self._prove = prove
         self._waiting_items = waiting_items
         self._handlers = dict(handlers)
         self._allowed = {"Allow": ", ".join(self._handlers)}
@@ -56,7 +60,7 @@ class Resource:
             handler = self._handlers.get(request.method)
             if handler is None:
                 raise WrongMethod("not a method of this resource", self._allowed)
-            return await handler(request, await self._authentication.vehicle(request, self._waiting_items))
+            return await handler(request, await self._prove(request, self._waiting_items))
         except Unavailable as away:
             seconds = retry_after(request.path_params["vin"], self._pressure())
             return refusal_answer(Unavailable(str(away), seconds))

@@ -34,7 +34,12 @@ def create_pool(url: str) -> Pool:
     return AsyncConnectionPool(
         conninfo,
         connection_class=AsyncConnection,
-        kwargs={"application_name": "ringmaster-gateway", "connect_timeout": CONNECTION_SECONDS},
+        # Autocommitting: gateway/fleet.py says what is a transaction of several statements.
+        kwargs={
+            "application_name": "ringmaster-gateway",
+            "connect_timeout": CONNECTION_SECONDS,
+            "autocommit": True,
+        },
         min_size=POOL_MIN,
         max_size=POOL_MAX,
         timeout=CONNECTION_SECONDS,

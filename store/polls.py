@@ -10,6 +10,7 @@ from campaign.action import MAX_ATTEMPT, action_id
 from campaign.assignment import Target
 from campaign.permission import Permission
 from store.consent import asked_about
+from store.epoch import EPOCH_SQL
 from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import DELIVERING_SQL, EXCLUDED_SQL, IN_FLIGHT_SQL, OPEN_SQL, STALE_SQL, STANDS_SQL
 
@@ -23,6 +24,9 @@ LEFT JOIN LATERAL (
 ) AS live ON true
 """
 
+#: Whether an assignment ``a`` that was put off may be offered again.
+_DUE_SQL = "(a.not_before IS NULL OR a.not_before <= clock_timestamp())"
+
 #: The assignments ``a`` of a vehicle ``v`` that are waiting for an offer, in campaigns that deliver; also an
 #: offer whose window has closed, which the admission takes back first. Beside an offer that stands only those
 #: of a higher priority.
@@ -32,12 +36,12 @@ JOIN campaign AS c ON c.id = a.campaign_id
 JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
 WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
   AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND a.offer_until <= clock_timestamp())
-  AND (a.not_before IS NULL OR a.not_before <= clock_timestamp())
   AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
   AND (coalesce(live.stale, true) OR c.priority > live.priority)
 """
 
-#: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about.
+#: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about;
+#: ``put_off``: whether something will, by and by.
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
        CASE WHEN v.former_token_until > clock_timestamp() THEN v.former_token_hash END,
@@ -47,9 +51,12 @@ SELECT v.id, v.vin, v.token_hash,
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.stands, false), done.campaign_id, done.attempt,
-       CASE WHEN coalesce(live.stale OR live.state = 'offered', true)
-            THEN (SELECT bool_or({LIMITED_SQL}) {_WAITING_SQL}) END
+       waiting.put_off, {EPOCH_SQL}, waiting.limited
 FROM vehicle AS v {_LIVE_SQL}
+LEFT JOIN LATERAL (
+    SELECT bool_or({LIMITED_SQL}) FILTER (WHERE {_DUE_SQL}) AS limited, NOT bool_and({_DUE_SQL}) AS put_off
+    {_WAITING_SQL}
+) AS waiting ON coalesce(live.stale OR live.state = 'offered', true)
 LEFT JOIN LATERAL (
     SELECT a.campaign_id, a.attempt FROM assignment AS a
     WHERE a.vehicle_id = v.id AND a.state = 'succeeded'
@@ -63,7 +70,7 @@ _FACTS = f"""
 SELECT v.id, w.campaign_id, w.attempt, w.facts, clock_timestamp()
 FROM vehicle AS v {_LIVE_SQL}
 CROSS JOIN LATERAL (
-    SELECT a.campaign_id, a.attempt, {FACTS_SQL} AS facts, c.priority {_WAITING_SQL}
+    SELECT a.campaign_id, a.attempt, {FACTS_SQL} AS facts, c.priority {_WAITING_SQL} AND {_DUE_SQL}
 ) AS w
 WHERE v.id = ANY(%s)
 ORDER BY v.id, w.priority DESC, w.campaign_id
@@ -99,16 +106,17 @@ _NONE, _FREE = Outlook(admissible=False), Outlook(admissible=True)
 class Standing:
     """What the gateway must know of a vehicle that polls.
 
-    ``token_hashes``: the sha256 of its token, and of the former one for as long as that is good too.
+    ``token_hash``: the sha256 of its token; ``former_hash``: of the one before, while that is good too.
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too;
     ``installed`` is the action it installed last; ``waits``: it has an action, or some campaign that delivers
-    has one for it.
+    has one for it; ``idle``: there is nothing for it, nor will be in this ``epoch`` (store/epoch.py).
     """
 
     vehicle_id: int
     vin: str
-    token_hashes: tuple[bytes, ...]
+    token_hash: bytes | None
+    former_hash: bytes | None
     config_wanted: bool
     action: int | None
     state: Target | None
@@ -117,6 +125,8 @@ class Standing:
     installed: int | None
     outlook: Outlook
     waits: bool
+    idle: bool
+    epoch: int
 
     @property
     def admissible(self) -> bool:
@@ -133,7 +143,8 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
         vin: Standing(
             vehicle_id=vehicle_id,
             vin=vin,
-            token_hashes=tuple(bytes(each) for each in (token_hash, former_hash) if each is not None),
+            token_hash=token_hash,
+            former_hash=former_hash,
             config_wanted=config_wanted,
             action=None if campaign_id is None else action_id(campaign_id, attempt),
             state=None if state is None else Target(state),
@@ -142,6 +153,8 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
             outlook=asked.get(vehicle_id, _NONE if limited is None else _FREE),
             waits=campaign_id is not None or limited is not None,
+            idle=campaign_id is None and limited is None and not put_off and not config_wanted,
+            epoch=epoch,
         )
         for (
             vehicle_id,
@@ -156,6 +169,8 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             stands,
             done_campaign,
             done_attempt,
+            put_off,
+            epoch,
             limited,
         ) in found
     }

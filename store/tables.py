@@ -46,6 +46,16 @@ def _time(**options: Any) -> Any:
     return Column(DateTime(timezone=True), **options)
 
 
+class EpochRow(SQLModel, table=True):
+    """The epoch (store/epoch.py): one row, a number that only rises; triggers keep it."""
+
+    __tablename__ = "epoch"
+    __table_args__ = (CheckConstraint("sole", name="epoch_sole"), {"postgresql_with": {"fillfactor": "10"}})
+
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sole: bool = Field(default=True, primary_key=True, sa_column_kwargs={"server_default": text("true")})
+
+
 class VehicleRow(SQLModel, table=True):
     """A vehicle. ``lot`` is its fixed place in every random order (campaign/order.py)."""
 

@@ -1,0 +1,65 @@
+"""the epoch, by which gateways know that what they remember still holds"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+#: The row is the last that a transaction locks: the triggers on campaigns, phases and assignments wait for the
+#: commit, and whoever writes tokens does nothing after it. So nobody waits for it for long, or crosswise.
+#:
+#: A lease that is renewed in time changes nothing. The second is for a commit that takes its time: what a
+#: gateway saw just before it must not outlive it.
+EPOCH = """
+CREATE FUNCTION raise_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE epoch SET number = number + 1;
+    RETURN NULL;
+END
+$$;
+CREATE FUNCTION raise_epoch_unless_it_delivered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.gate_open AND OLD.lease_until > clock_timestamp() + interval '1 second' THEN
+        RETURN NULL;
+    END IF;
+    UPDATE epoch SET number = number + 1;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER epoch_of_gates AFTER UPDATE OF gate_open, lease_until ON campaign
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.gate_open)
+    EXECUTE FUNCTION raise_epoch_unless_it_delivered();
+CREATE CONSTRAINT TRIGGER epoch_of_releases AFTER UPDATE OF allowance ON phase
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.allowance = 0 AND NEW.allowance > 0)
+    EXECUTE FUNCTION raise_epoch();
+CREATE CONSTRAINT TRIGGER epoch_of_late_successes AFTER UPDATE OF state ON assignment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.state = 'succeeded' AND OLD.state NOT IN ('offered', 'downloading', 'installing', 'succeeded'))
+    EXECUTE FUNCTION raise_epoch();
+CREATE TRIGGER epoch_of_tokens AFTER UPDATE OF token_hash, former_token_hash ON vehicle
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch();
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "epoch",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sole", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.CheckConstraint("sole", name="epoch_sole"),
+        sa.PrimaryKeyConstraint("sole"),
+        postgresql_with={"fillfactor": "10"},
+    )
+    op.execute("INSERT INTO epoch (number) VALUES (1)")
+    op.execute(EPOCH)
+
+
+def downgrade() -> None:
+    op.execute("DROP TRIGGER epoch_of_gates ON campaign")
+    op.execute("DROP TRIGGER epoch_of_releases ON phase")
+    op.execute("DROP TRIGGER epoch_of_late_successes ON assignment")
+    op.execute("DROP TRIGGER epoch_of_tokens ON vehicle")
+    op.execute("DROP FUNCTION raise_epoch_unless_it_delivered")
+    op.execute("DROP FUNCTION raise_epoch")
+    op.drop_table("epoch")
