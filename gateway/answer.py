@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import cbor2
@@ -29,7 +30,10 @@ def document(request: Request, content: Any) -> Response:
     """
     kind = media_type(request.headers.get("accept"))
     body = _FORMATS[kind](content)
-    return unless_known(request, Response(body, media_type=kind))
+    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    if names(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(body, headers={"ETag": etag}, media_type=kind)
 
 
 def unless_known(request: Request, response: Response) -> Response:
@@ -41,6 +45,7 @@ def unless_known(request: Request, response: Response) -> Response:
     return response
 
 
+@lru_cache(maxsize=1_000)  # a client sends the same header with every request
 def media_type(accept: str | None) -> str:
     """The format an Accept header is answered with: the best liked, of equals the one that is named.
 

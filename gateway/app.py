@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
@@ -37,7 +37,7 @@ from store.objects import ObjectStore
 BASE = "/{tenant}/controller/v1/{vin}"
 
 
-def create_app(pool: Pool, settings: Settings) -> ASGIApp:
+def create_app(pool: Pool, settings: Settings) -> Starlette:
     """The application. The caller opens the pool before and closes it after the application's lifespan."""
     fleet = Fleet(pool)
     proxies = Proxies(settings.trusted_proxies)
@@ -83,10 +83,22 @@ def create_app(pool: Pool, settings: Settings) -> ASGIApp:
         yield
         await fleet.drained()
 
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
+    vehicles = f"/{settings.tenant}/controller/v1/"
+    app = Application(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
-    base = f"/{settings.tenant}/controller/v1/"
-    return IdlePolls(app, base, known, fleet.epoch, authentication.take, poll.idle)
+    app.idle_polls = IdlePolls(vehicles, known, fleet.epoch, authentication.take, poll.idle)
+    return app
+
+
+class Application(Starlette):
+    """The application. Polls of idle vehicles are answered before its layers, which cost as much again."""
+
+    idle_polls: IdlePolls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or begin and end with the server."""
+        response = await self.idle_polls.answer(scope) if scope["type"] == "http" else None
+        await (response or super().__call__)(scope, receive, send)
 
 
 def _files(settings: Settings) -> Files | Objects:

@@ -1,6 +1,7 @@
 """Natural batching: what queued while the last group ran becomes the next group.
 
-Nobody waits for a timer: an idle batch carries a single item at once, and groups grow as the load does.
+An idle batch carries a single item at once, and groups grow as the load does. Where a group costs much and an
+item next to nothing, groups may be told to follow each other slowly: then more items share one.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ class Batch(Generic[Item, Result]):
             raises is raised to every caller of the group; unless it is Unavailable, a group of several is
             carried again in halves, so that one bad item is found and does not refuse its neighbours.
             It must therefore do all of a group or nothing of it.
+        apart_seconds: the least time between the beginnings of two groups.
     """
 
     def __init__(
@@ -37,8 +39,11 @@ class Batch(Generic[Item, Result]):
         *,
         group_items: int = GROUP_ITEMS,
         waiting_items: int = WAITING_ITEMS,
+        apart_seconds: float = 0,
     ) -> None:
         self._carry = carry
+        self._apart_seconds = apart_seconds
+        self._next_at = 0.0
         self._group_items = group_items
         self._waiting_items = waiting_items
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -73,14 +78,23 @@ class Batch(Generic[Item, Result]):
 
     async def _work(self) -> None:
         try:
-            while group := self._next_group():
-                await self._carry_group(group)
+            while self._queue:
+                await self._rest()
+                if group := self._next_group():
+                    await self._carry_group(group)
         finally:
             # Nothing was awaited since the queue was seen empty, so nobody can have queued in vain.
             self._worker = None
             for _, waiter in self._queue:  # only after a cancellation
                 waiter.cancel()
             self._queue.clear()
+
+    async def _rest(self) -> None:
+        if self._apart_seconds:
+            loop = asyncio.get_running_loop()
+            if (wait := self._next_at - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self._next_at = loop.time() + self._apart_seconds
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         group: list[tuple[Item, asyncio.Future[Result]]] = []

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from gateway.errors import Refusal
 from gateway.known import Known
@@ -20,48 +20,43 @@ Answer = Callable[[Request, str, int | None], Response]
 
 
 class IdlePolls:
-    """Stands before the application.
+    """The short way.
 
     Args:
-        base: the path of all vehicles, up to the VIN.
+        vehicles: the path of all vehicles, up to the VIN.
         epoch: asks for the epoch.
-        admit: counts one request of a vehicle. Raises TooOften.
+        take: counts one request of a vehicle. Raises TooOften.
+        idle: the answer.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
-        base: str,
+        vehicles: str,
         known: Known,
         epoch: Callable[[], Awaitable[int]],
-        admit: Callable[[int], None],
-        answer: Answer,
+        take: Callable[[int], None],
+        idle: Answer,
     ) -> None:
-        self._app = app
-        self._base = base
+        self._vehicles = vehicles
         self._known = known
         self._epoch = epoch
-        self._admit = admit
-        self._answer = answer
+        self._take = take
+        self._idle = idle
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application's answer, or a shorter way to the same."""
-        response = await self._of_idle(scope) if scope["type"] == "http" else None
-        await (response or self._app)(scope, receive, send)
-
-    async def _of_idle(self, scope: Scope) -> Response | None:
-        if scope["method"] != "GET" or not scope["path"].startswith(self._base):
+    async def answer(self, scope: Scope) -> Response | None:
+        """The answer to the poll of an idle vehicle; None: another request, it goes the usual way."""
+        if scope["method"] != "GET" or not scope["path"].startswith(self._vehicles):
             return None
-        request = Request(scope)
-        vin = scope["path"][len(self._base) :]
-        proof = self._known.proof(vin, request.headers.get("authorization", ""))
+        vin = scope["path"][len(self._vehicles) :]
+        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        proof = self._known.proof(vin, shown.decode("latin-1"))
         if not self._known.idle(proof):
             return None
         try:
             vehicle_id = self._known.vehicle_id(proof, await self._epoch())
             if vehicle_id is None or not self._known.idle(proof):
                 return None
-            self._admit(vehicle_id)
-            return self._answer(request, vin, self._known.installed(proof))
+            self._take(vehicle_id)
+            return self._idle(Request(scope), vin, self._known.installed(proof))
         except Refusal:
             return None  # the usual way finds the same and says it

@@ -41,7 +41,6 @@ class Poll:
 
     def idle(self, request: Request, vin: str, installed: int | None) -> Response:
         """The answer to a vehicle for which there is nothing."""
-        self._fleet.look()
         wait = interval(waits=False, soon=self._soon, seldom=self._seldom, level=self._fleet.pressure)
         answer = messages.poll(self._links.home(request, vin), messages.sleep(vin, wait), installed=installed)
         return document(request, answer)

@@ -22,6 +22,8 @@ class Proxies:
 
     def trusts_peer(self, request: Request) -> bool:
         """Whether the other end of the TCP connection is a trusted proxy."""
+        if not self._networks:  # the address is not even read then: this is asked for every link
+            return False
         return request.client is not None and self._trusts(_address(request.client.host))
 
     def client(self, request: Request) -> str:

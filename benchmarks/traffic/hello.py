@@ -1,7 +1,6 @@
 """The floor of all traffic: the gateway's own server with the least application there is."""
 
 import asyncio
-import sys
 from typing import Any
 
 from gateway.server import create_server, loop_factory
@@ -24,4 +23,4 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(create_server(hello, load_settings(gateway_port=int(sys.argv[1]))).serve())
+        runner.run(create_server(hello, load_settings()).serve())

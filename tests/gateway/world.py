@@ -195,6 +195,8 @@ class World:
                 **columns,
             )
         )
+        # Else a vehicle is selected before its gate opens, and the opening is what raises it.
+        self.run("UPDATE epoch SET number = number + 1")
         return action_id(campaign, 1)
 
     def configuration(self, campaign: int, *, excluded: bool = False) -> int:
