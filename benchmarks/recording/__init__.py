@@ -1,0 +1,1 @@
+"""Durable reports: what recording them yields beside bare inserts into the same PostgreSQL."""
