@@ -34,9 +34,6 @@ UPDATE campaign AS c SET cohorts = ARRAY(
 WHERE c.id = %(id)s
 """
 
-#: How many these are.
-TELLING_SQL = "SELECT cardinality(cohorts) FROM campaign WHERE id = %(id)s"
-
 _TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = %(id)s)"
 
 #: The cohorts of some configurations.
@@ -60,6 +57,23 @@ FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.c
 WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
   AND t.state IN ({_COUNTED_SQL}) AND f.cohorts && %(cohorts)s::text[] AND k.cohort = ANY(%(cohorts)s::text[])
 GROUP BY t.phase, k.cohort, t.state
+"""
+
+#: What the report of a failure changes in the judgement of phases: how many vehicles are in each state, in all
+#: (no cohort) and in the telling cohorts of the configurations that have a new failure. One statement, because
+#: every group with a failure waits for it.
+JUDGED_SQL = f"""
+WITH counted AS (
+    SELECT t.phase, t.state, t.vehicles - t.acknowledged AS vehicles, f.cohorts
+    FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
+    WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
+      AND t.state IN ({_COUNTED_SQL}) AND NOT f.excluded
+), looked_at AS ({COHORTS_OF_SQL})
+SELECT phase, NULL, state, sum(vehicles)::int FROM counted GROUP BY phase, state
+UNION ALL
+SELECT counted.phase, looked_at.cohort, counted.state, sum(counted.vehicles)::int
+FROM looked_at JOIN counted ON looked_at.cohort = ANY(counted.cohorts)
+GROUP BY counted.phase, looked_at.cohort, counted.state
 """
 
 #: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
@@ -171,6 +185,13 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
         tallies = {Cohort.read(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
         found[phase] = dict(sorted(tallies.items(), key=lambda item: item[0].place))
     return found
+
+
+def whole_and_cohorts(rows: Sequence[Sequence[Any]]) -> dict[int, tuple[Tally, dict[Cohort, Tally]]]:
+    """Rows of ``JUDGED_SQL`` by phase: all of its vehicles, and those of each cohort."""
+    wholes, _ = counted((phase, state, here, here) for phase, cohort, state, here in rows if cohort is None)
+    cohorts = by_cohort(row for row in rows if row[1] is not None)
+    return {phase: (whole, cohorts.get(phase, {})) for phase, whole in wholes.items()}
 
 
 def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:
