@@ -1,4 +1,4 @@
-"""The stop of the reports themselves: judged, and if need be shut, in the transaction that records a failure."""
+"""The stop by a report: phases are judged, and gates shut, in the transaction that records a failure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from store.evidence import (
     counted,
     whole_and_cohorts,
 )
-from store.guarded import CLOSE_SQL, GUARDED_SQL, Guarded
+from store.guarded import CLOSE_SQL, Guarded
 from store.held import Held
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
@@ -39,16 +39,9 @@ async def _tripped(connection: AsyncConnection, campaign_id: int, failed: Sequen
     phases = sorted({row.phase for row in failed})
     configurations = sorted({row.configuration_id for row in failed})
     asked = {"id": campaign_id, "phases": phases, "configurations": configurations}
-    async with connection.pipeline():
-        watched = await connection.execute(GUARDED_SQL, ([campaign_id] * len(phases), phases, False))
-        known = await connection.execute(JUDGED_SQL, asked)
-        guarded = [Guarded.from_row(row) for row in await watched.fetchall()]
-        counts = whole_and_cohorts(await known.fetchall())
-    return [
-        each
-        for each in guarded
-        if each.phase in counts and each.trips(_evidence(each, *counts[each.phase]))
-    ]
+    found = await connection.execute(JUDGED_SQL, asked)
+    judged = [(Guarded.from_row(row[:7]), whole_and_cohorts(*row[7:])) for row in await found.fetchall()]
+    return [each for each, counts in judged if each.trips(_evidence(each, *counts))]
 
 
 async def _close(connection: AsyncConnection, guarded: Guarded) -> None:

@@ -36,11 +36,9 @@ WHERE c.id = %(id)s
 
 _TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = %(id)s)"
 
-#: The cohorts of some configurations.
-COHORTS_OF_SQL = f"""
-SELECT DISTINCT k.cohort FROM configuration AS f, unnest(f.cohorts) AS k (cohort)
-WHERE f.id = ANY(%(configurations)s) AND NOT f.excluded AND {_TELLS}
-"""
+#: Of a phase ``p`` and its campaign ``c``: what store/guarded.py makes its guards of.
+GUARDED_COLUMNS_SQL = """p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text,
+       cardinality(c.cohorts)"""
 
 #: The cohorts with a bad vehicle.
 BAD_COHORTS_SQL = f"""
@@ -59,21 +57,28 @@ WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
 GROUP BY t.phase, k.cohort, t.state
 """
 
-#: What the report of a failure changes in the judgement of phases: how many vehicles are in each state, in all
-#: (no cohort) and in the telling cohorts of the configurations that have a new failure. One statement, because
-#: every group with a failure waits for it.
+#: Phases with all that is judged when one of their vehicles has failed: their guards, and how many vehicles
+#: are in each state, in all (no cohort) and in the telling cohorts of the configurations that have a new
+#: failure. One statement and one pass over the tally, because every group with a failure waits for it.
 JUDGED_SQL = f"""
-WITH counted AS (
-    SELECT t.phase, t.state, t.vehicles - t.acknowledged AS vehicles, f.cohorts
-    FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id
-    WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
-      AND t.state IN ({_COUNTED_SQL}) AND NOT f.excluded
-), looked_at AS ({COHORTS_OF_SQL})
-SELECT phase, NULL, state, sum(vehicles)::int FROM counted GROUP BY phase, state
-UNION ALL
-SELECT counted.phase, looked_at.cohort, counted.state, sum(counted.vehicles)::int
-FROM looked_at JOIN counted ON looked_at.cohort = ANY(counted.cohorts)
-GROUP BY counted.phase, looked_at.cohort, counted.state
+SELECT {GUARDED_COLUMNS_SQL}, n.cohorts, n.states, n.vehicles
+FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id CROSS JOIN LATERAL (
+    SELECT array_agg(m.cohort) AS cohorts, array_agg(m.state) AS states, array_agg(m.vehicles) AS vehicles
+    FROM (
+        SELECT k.cohort, t.state, sum(t.vehicles - t.acknowledged)::int AS vehicles
+        FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id,
+             unnest(array_prepend(NULL, f.cohorts)) AS k (cohort)
+        WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.vehicles > t.acknowledged
+          AND t.state IN ({_COUNTED_SQL}) AND NOT f.excluded AND (k.cohort IS NULL OR k.cohort = ANY(ARRAY(
+              SELECT looked_at.cohort
+              FROM configuration AS g, unnest(g.cohorts) AS looked_at (cohort)
+              WHERE g.id = ANY(%(configurations)s) AND NOT g.excluded
+                AND looked_at.cohort = ANY(c.cohorts))))
+        GROUP BY k.cohort, t.state
+    ) AS m
+) AS n
+WHERE p.campaign_id = %(id)s AND p.number = ANY(%(phases)s) AND c.breach IS NULL
+ORDER BY p.number
 """
 
 #: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
@@ -187,11 +192,18 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
     return found
 
 
-def whole_and_cohorts(rows: Sequence[Sequence[Any]]) -> dict[int, tuple[Tally, dict[Cohort, Tally]]]:
-    """Rows of ``JUDGED_SQL`` by phase: all of its vehicles, and those of each cohort."""
-    wholes, _ = counted((phase, state, here, here) for phase, cohort, state, here in rows if cohort is None)
-    cohorts = by_cohort(row for row in rows if row[1] is not None)
-    return {phase: (whole, cohorts.get(phase, {})) for phase, whole in wholes.items()}
+def whole_and_cohorts(
+    cohorts: Sequence[str | None] | None, states: Sequence[str], vehicles: Sequence[int]
+) -> tuple[Tally, dict[Cohort, Tally]]:
+    """The counts of a row of ``JUDGED_SQL``: all vehicles of the phase, and those of each cohort."""
+    whole: dict[Target, int] = {}
+    parts: list[tuple[int, str, str, int]] = []
+    for cohort, state, here in zip(cohorts or (), states or (), vehicles or (), strict=True):
+        if cohort is None:
+            whole[Target(state)] = here
+        else:
+            parts.append((0, cohort, state, here))
+    return Tally.model_construct(by_state=whole), by_cohort(parts).get(0, {})
 
 
 def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:

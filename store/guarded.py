@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -12,13 +12,12 @@ from campaign.guards import Guard
 from campaign.judgement import Evidence, breach, judge, suspect, trips
 from campaign.model import Message
 from campaign.verdict import Verdict
+from store.evidence import GUARDED_COLUMNS_SQL
 
-#: Phases by two arrays of campaign ids and phase numbers.
-GUARDED_SQL = """
-SELECT p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text, cardinality(c.cohorts)
-FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-WHERE (p.campaign_id, p.number) IN (SELECT * FROM unnest(%s::int[], %s::int[])) AND (c.breach IS NULL OR %s)
-ORDER BY p.campaign_id, p.number
+#: The phases of a campaign.
+GUARDED_SQL = f"""
+SELECT {GUARDED_COLUMNS_SQL} FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+WHERE p.campaign_id = %(id)s ORDER BY p.number
 """
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
@@ -50,8 +49,8 @@ class Guarded(Message):
     telling: int
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From a row of ``GUARDED_SQL``."""
+    def from_row(cls, row: Sequence[Any]) -> "Guarded":
+        """From a row of ``GUARDED_COLUMNS_SQL``."""
         campaign_id, phase, name, size, window, guards, telling = row
         return cls.model_construct(
             campaign_id=campaign_id,

@@ -1,7 +1,7 @@
 """The assignments that a group of reports is about: read once, moved in memory, written once."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -38,7 +38,7 @@ class Held:
     acknowledged: bool
     stands: bool
     excluded: bool
-    state: Target
+    state: Target = field(init=False)
     heard: bool = False
     refused_cancel: bool = False
     back_off: float | None = None
@@ -46,6 +46,9 @@ class Held:
     message: str | None = None
     deferral: str | None = None
     deferral_value: str | None = None
+
+    def __post_init__(self) -> None:
+        self.state = self.was = Target(self.was)  # the row has the word
 
     @property
     def key(self) -> Key:
@@ -111,8 +114,7 @@ async def read(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, 
     """The assignments by vehicle and campaign, under the lock of their campaigns."""
     vehicles, campaigns = ({key[place] for key in keys} for place in (0, 1))
     cursor = await connection.execute(_READ, [sorted(vehicles), sorted(campaigns)])
-    found = ((row, Target(row[4])) for row in await cursor.fetchall() if row[:2] in keys)
-    return {row[:2]: Held(*row[:4], was, *row[5:], state=was) for row, was in found}
+    return {row[:2]: Held(*row) for row in await cursor.fetchall() if row[:2] in keys}
 
 
 async def write(connection: AsyncConnection, rows: Sequence[Held]) -> None:

@@ -76,11 +76,7 @@ def judged(
 
 
 def _guarded(connection: Connection, campaign_id: int) -> list[Guarded]:
-    numbers = connection.exec_driver_sql(
-        "SELECT number FROM phase WHERE campaign_id = %(id)s", {"id": campaign_id}
-    ).scalars()
-    phases = list(numbers)
-    rows = connection.exec_driver_sql(GUARDED_SQL, ([campaign_id] * len(phases), phases, True)).fetchall()
+    rows = connection.exec_driver_sql(GUARDED_SQL, {"id": campaign_id}).fetchall()
     return [Guarded.from_row(row) for row in rows]
 
 

@@ -17,8 +17,7 @@ from psycopg.types.json import Jsonb
 
 from campaign.action import split
 from campaign.assignment import FAILURES, Target
-from store import held
-from store.breaches import close_breached
+from store import breaches, held
 from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
 from store.installed import install
@@ -41,6 +40,10 @@ WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id
   AND t.state = k.state
 """
 
+#: The planner would look at the numbers of every group anew, and for small tables read all rows: as it knows
+#: nothing of them it takes the indexes, once and for all. To the end of the transaction.
+_PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+
 _LOG = """
 INSERT INTO report (
     vehicle_id, campaign_id, attempt, device_at, channel, execution, finished, code, details, effect)
@@ -58,6 +61,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
     async with connection.pipeline():
+        await connection.execute(_PLAN_ONCE)
         await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
         rows = await held.read(connection, set(keys))
     decided = [decide(rows.get(key), report) for key, report in zip(keys, reports, strict=True)]
@@ -70,7 +74,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
             await install(connection, installed)
         if failed := [row for row in changed if row.moved and row.state in FAILURES]:
-            await close_breached(connection, failed)
+            await breaches.close_breached(connection, failed)
     return [effect for effect, _ in decided]
 
 
