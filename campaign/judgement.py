@@ -5,16 +5,16 @@ thousands late. So those that began in the same stretch of time are judged by th
 at a higher bar, and so is each cohort; together they cost as much risk again as the ring.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from campaign.assignment import HARMED, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
-from campaign.metrics import CLOCKED, Overdue, count
+from campaign.metrics import CLOCKED, Overdue, bad, count
 from campaign.promotion import proving_guard
-from campaign.verdict import RING, Counts, Status, Verdict, evaluate, worst
+from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, worst
 
 #: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
 #: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
@@ -71,21 +71,38 @@ def judge(guards: Sequence[Guard], evidence: Evidence) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
+def trips(guards: Sequence[Guard], evidence: Evidence) -> bool:
+    """Whether ``breach`` finds one among the verdicts of ``judge``: all that most reports of a failure need,
+    for a small part of what verdicts with their numbers and sentences cost."""
+    return any(_trips(guard, evidence) for guard in guards if guard.action is Action.PAUSE)
+
+
+def _trips(guard: Guard, evidence: Evidence) -> bool:
+    if not bad(guard.metric, evidence.tally, evidence.overdue):
+        return False
+    if breached(guard, evidence.ring(guard)):
+        return True
+    return guard.mode is Rule.EVIDENCE and any(
+        breached(guard, counts, bar) for _, counts, bar in _slices(guard, evidence)
+    )
+
+
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
-    verdicts = []
+    return [evaluate(guard, counts, name, bar) for name, counts, bar in _slices(guard, evidence)]
+
+
+def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, float]]:
+    """The cohorts and stretches of time with a bad vehicle, each with the bar it is judged at."""
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():
-            counts = count(guard.metric, tally, Overdue())
-            if counts.failed:
-                verdicts.append(evaluate(guard, counts, str(cohort), bar))
+            if bad(guard.metric, tally, Overdue()):
+                yield str(cohort), count(guard.metric, tally, Overdue()), bar
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
         for number, tally in enumerate(evidence.stretches, start=1):
-            counts = count(guard.metric, tally, Overdue())
-            if counts.failed:
+            if bad(guard.metric, tally, Overdue()):
                 bar = 2.0 * guard.bar * number * (number + 1)
-                verdicts.append(evaluate(guard, counts, f"stretch {number}", bar))
-    return verdicts
+                yield f"stretch {number}", count(guard.metric, tally, Overdue()), bar
 
 
 def headline(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict:
@@ -130,7 +147,7 @@ def _with_quiet(guard: Guard, tally: Tally, quiet: int) -> Counts:
     if guard.metric not in CLOCKED:
         return count(guard.metric, tally, Overdue())
     quiet = min(quiet, tally.of(frozenset({Target.INSTALLING})))
-    bad = HARMED if guard.metric is Metric.NOT_OK else frozenset({Target.SILENT})
+    failures = HARMED if guard.metric is Metric.NOT_OK else frozenset({Target.SILENT})
     finished = tally.of(HARMED | {Target.SUCCEEDED}) + quiet
     started = finished + tally.of(STARTED) - quiet
-    return Counts(started=started, finished=finished, failed=tally.of(bad) + quiet)
+    return Counts(started=started, finished=finished, failed=tally.of(failures) + quiet)

@@ -63,16 +63,23 @@ def count(
         group: the size of the phase.
         complete: whether nobody is under way any more.
     """
+    failed = bad(metric, tally, overdue)
     if metric in CLOCKED:
-        bad = overdue.quiet + (overdue.failed if metric is Metric.NOT_OK else 0)
         return Counts(
-            started=overdue.vehicles, finished=overdue.vehicles, failed=bad, group=group, complete=complete
+            started=overdue.vehicles, finished=overdue.vehicles, failed=failed, group=group, complete=complete
         )
-    failed, finished = (tally.of(states) for states in _STATES[metric])
+    finished = tally.of(_STATES[metric][1])
     under_way = tally.of(_UNDER_WAY - _STATES[metric][1])
     return Counts(
         started=finished + under_way, finished=finished, failed=failed, group=group, complete=complete
     )
+
+
+def bad(metric: Metric, tally: Tally, overdue: Overdue) -> int:
+    """The bad vehicles alone, of ``count``: without one, no guard of this metric can be breached."""
+    if metric in CLOCKED:
+        return overdue.quiet + (overdue.failed if metric is Metric.NOT_OK else 0)
+    return tally.of(_STATES[metric][0])
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -101,15 +102,24 @@ def evaluate(guard: Guard, counts: Counts, slice: str = RING, bar: float | None 
     return _by_count(guard, counts, slice)
 
 
+def breached(guard: Guard, counts: Counts, bar: float | None = None) -> bool:
+    """Whether ``evaluate`` says breach."""
+    if not counts.finished or counts.failed < _least(guard, counts):
+        return False
+    if guard.mode is not Rule.EVIDENCE:
+        return counts.finished >= _sample(guard)
+    evidence = against_target(counts.started, counts.failed, float(guard.accept), float(guard.limit))
+    return evidence >= (guard.bar if bar is None else bar)
+
+
 def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
     """The rules that compare one number."""
+    pause_at, sample = _least(guard, counts), _sample(guard)
+    over = ">" if counts.failed >= pause_at else "<="
     if guard.mode is Rule.COUNT:
-        pause_at, sample = guard.max_count + 1, 0
-        against = f"{counts.failed} {'>' if counts.failed >= pause_at else '<='} {guard.max_count}"
+        against = f"{counts.failed} {over} {guard.max_count}"
     else:
-        base = counts.group if guard.mode is Rule.GROUP_SHARE else counts.finished
-        pause_at, sample = _over(guard, base), guard.min_sample
-        over = ">" if counts.failed >= pause_at else "<="
+        base = _base(guard, counts)
         rate = _beside(Fraction(counts.failed, base), guard) if base else "no share"
         whole = f" of a group of {base}" if guard.mode is Rule.GROUP_SHARE else ""
         against = f"{rate}{whole} {over} {_limit(guard)}"
@@ -120,7 +130,7 @@ def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
         status = Status.INCONCLUSIVE if counts.complete else Status.CONTINUE
         text += f"; judged from {sample} on"
     else:
-        status = Status.BREACH if counts.failed >= pause_at else Status.CONTINUE
+        status = Status.BREACH if breached(guard, counts) else Status.CONTINUE
     return _verdict(guard, counts, slice, status, text, pause_at=pause_at)
 
 
@@ -143,7 +153,7 @@ def _by_evidence(guard: Guard, counts: Counts, slice: str, bar: float) -> Verdic
     evidence = against_target(counts.started, counts.failed, accept, limit)
     missing = counts.started - counts.finished
     health = below_limit(counts.started, counts.failed + missing, accept, limit)
-    pause_at = max(trip_count(counts.started, bar, accept, limit), _over(guard, counts.finished))
+    pause_at = max(trip_count(counts.started, bar, accept, limit), _least(guard, counts))
     numbers = {"evidence": evidence, "bar": bar, "health": health, "pause_at": pause_at}
     status, text = _weigh(guard, counts, evidence, bar, health, pause_at)
     return _verdict(guard, counts, slice, status, text, **numbers)
@@ -159,7 +169,7 @@ def _weigh(
     target = percent(Fraction(guard.accept))
     if evidence >= bar:
         odds = f"{_odds(evidence)} against a healthy fleet's {target}"
-        if counts.failed >= _over(guard, counts.finished):
+        if breached(guard, counts, bar):
             return Status.BREACH, f"{failed} ({rate} > {limit}); {odds}, {_odds(bar)} is enough"
         return Status.DEGRADED, f"{failed} ({rate}); {odds}, though not over the {limit} limit"
     if health >= guard.health_bar:
@@ -173,9 +183,28 @@ def _weigh(
     return Status.CONTINUE, f"{failed}{busy}; pauses at {pause_at}"
 
 
+def _base(guard: Guard, counts: Counts) -> int:
+    """What the limit is a share of."""
+    return counts.group if guard.mode is Rule.GROUP_SHARE else counts.finished
+
+
+def _least(guard: Guard, counts: Counts) -> int:
+    """The fewest failures that are more than the limit; evidence asks for more than that."""
+    return guard.max_count + 1 if guard.mode is Rule.COUNT else _over(guard, _base(guard, counts))
+
+
+def _sample(guard: Guard) -> int:
+    return 0 if guard.mode is Rule.COUNT else guard.min_sample
+
+
+@lru_cache(maxsize=256)
+def _fraction(rate: Decimal) -> Fraction:
+    return Fraction(rate)
+
+
 def _over(guard: Guard, base: int) -> int:
     """The fewest failures of ``base`` that are more than the limit."""
-    limit = Fraction(guard.limit)
+    limit = _fraction(guard.limit)
     return limit.numerator * base // limit.denominator + 1
 
 

@@ -34,16 +34,11 @@ UPDATE campaign AS c SET cohorts = ARRAY(
 WHERE c.id = %(id)s
 """
 
-#: How many these are.
-TELLING_SQL = "SELECT cardinality(cohorts) FROM campaign WHERE id = %(id)s"
-
 _TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = %(id)s)"
 
-#: The cohorts of some configurations.
-COHORTS_OF_SQL = f"""
-SELECT DISTINCT k.cohort FROM configuration AS f, unnest(f.cohorts) AS k (cohort)
-WHERE f.id = ANY(%(configurations)s) AND NOT f.excluded AND {_TELLS}
-"""
+#: Of a phase ``p`` and its campaign ``c``: what store/guarded.py makes its guards of.
+GUARDED_COLUMNS_SQL = """p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text,
+       cardinality(c.cohorts)"""
 
 #: The cohorts with a bad vehicle.
 BAD_COHORTS_SQL = f"""
@@ -60,6 +55,30 @@ FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.c
 WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
   AND t.state IN ({_COUNTED_SQL}) AND f.cohorts && %(cohorts)s::text[] AND k.cohort = ANY(%(cohorts)s::text[])
 GROUP BY t.phase, k.cohort, t.state
+"""
+
+#: Phases with all that is judged when one of their vehicles has failed: their guards, and how many vehicles
+#: are in each state, in all (no cohort) and in the telling cohorts of the configurations that have a new
+#: failure. One statement and one pass over the tally, because every group with a failure waits for it.
+JUDGED_SQL = f"""
+SELECT {GUARDED_COLUMNS_SQL}, n.cohorts, n.states, n.vehicles
+FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id CROSS JOIN LATERAL (
+    SELECT array_agg(m.cohort) AS cohorts, array_agg(m.state) AS states, array_agg(m.vehicles) AS vehicles
+    FROM (
+        SELECT k.cohort, t.state, sum(t.vehicles - t.acknowledged)::int AS vehicles
+        FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id,
+             unnest(array_prepend(NULL, f.cohorts)) AS k (cohort)
+        WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.vehicles > t.acknowledged
+          AND t.state IN ({_COUNTED_SQL}) AND NOT f.excluded AND (k.cohort IS NULL OR k.cohort = ANY(ARRAY(
+              SELECT looked_at.cohort
+              FROM configuration AS g, unnest(g.cohorts) AS looked_at (cohort)
+              WHERE g.id = ANY(%(configurations)s) AND NOT g.excluded
+                AND looked_at.cohort = ANY(c.cohorts))))
+        GROUP BY k.cohort, t.state
+    ) AS m
+) AS n
+WHERE p.campaign_id = %(id)s AND p.number = ANY(%(phases)s) AND c.breach IS NULL
+ORDER BY p.number
 """
 
 #: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
@@ -171,6 +190,20 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
         tallies = {Cohort.read(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
         found[phase] = dict(sorted(tallies.items(), key=lambda item: item[0].place))
     return found
+
+
+def whole_and_cohorts(
+    cohorts: Sequence[str | None] | None, states: Sequence[str], vehicles: Sequence[int]
+) -> tuple[Tally, dict[Cohort, Tally]]:
+    """The counts of a row of ``JUDGED_SQL``: all vehicles of the phase, and those of each cohort."""
+    whole: dict[Target, int] = {}
+    parts: list[tuple[int, str, str, int]] = []
+    for cohort, state, here in zip(cohorts or (), states or (), vehicles or (), strict=True):
+        if cohort is None:
+            whole[Target(state)] = here
+        else:
+            parts.append((0, cohort, state, here))
+    return Tally.model_construct(by_state=whole), by_cohort(parts).get(0, {})
 
 
 def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:

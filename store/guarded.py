@@ -1,21 +1,23 @@
 """A phase with its guards, as the kill switch sees it, and the record of a stop."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from campaign.assignment import HARMED, Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.guards import Guard
-from campaign.judgement import Evidence, breach, judge, suspect
+from campaign.judgement import Evidence, breach, judge, suspect, trips
 from campaign.model import Message
 from campaign.verdict import Verdict
+from store.evidence import GUARDED_COLUMNS_SQL
 
-#: Phases by two arrays of campaign ids and phase numbers.
-GUARDED_SQL = """
-SELECT p.campaign_id, p.number, p.name, p.size, c."window", p.guards
-FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-WHERE (p.campaign_id, p.number) IN (SELECT * FROM unnest(%s::int[], %s::int[])) AND (c.breach IS NULL OR %s)
-ORDER BY p.campaign_id, p.number
+#: The phases of a campaign.
+GUARDED_SQL = f"""
+SELECT {GUARDED_COLUMNS_SQL} FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+WHERE p.campaign_id = %(id)s ORDER BY p.number
 """
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
@@ -25,8 +27,18 @@ UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timesta
 """
 
 
+_GUARDS = TypeAdapter(tuple[Guard, ...])
+
+
+@lru_cache(maxsize=1024)
+def _guards(body: str) -> tuple[Guard, ...]:
+    """Guards as the phase's row has them. They are parsed once, for a change makes another text: to do it for
+    every group with a failure would cost more than to judge it."""
+    return _GUARDS.validate_json(body)
+
+
 class Guarded(Message):
-    """The guards of a phase."""
+    """The guards of a phase, and how many cohorts tell its campaign's vehicles apart."""
 
     campaign_id: int
     phase: int
@@ -34,12 +46,25 @@ class Guarded(Message):
     size: int
     window: int
     guards: tuple[Guard, ...]
+    telling: int
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From a row of ``GUARDED_SQL``."""
-        campaign_id, phase, name, size, window, guards = row
-        return cls(campaign_id=campaign_id, phase=phase, name=name, size=size, window=window, guards=guards)
+    def from_row(cls, row: Sequence[Any]) -> "Guarded":
+        """From a row of ``GUARDED_COLUMNS_SQL``."""
+        campaign_id, phase, name, size, window, guards, telling = row
+        return cls.model_construct(
+            campaign_id=campaign_id,
+            phase=phase,
+            name=name,
+            size=size,
+            window=window,
+            guards=_guards(guards),
+            telling=telling,
+        )
+
+    def trips(self, evidence: Evidence) -> bool:
+        """Whether there is a breach, without its story."""
+        return trips(self.guards, evidence)
 
     def breach(
         self, evidence: Evidence, campaign: Tally, verdicts: Sequence[Verdict] | None = None

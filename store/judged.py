@@ -17,7 +17,6 @@ from store.evidence import (
     OVERDUE_SQL,
     QUIET_SQL,
     STRETCHES_SQL,
-    TELLING_SQL,
     by_cohort,
     counted,
     overdue,
@@ -51,7 +50,6 @@ def judged(
     """
     key = {"id": campaign_id}
     connection.exec_driver_sql(MATURE_SQL, key)
-    telling = connection.exec_driver_sql(TELLING_SQL, key).scalar_one()
     counts, ever = counted(connection.exec_driver_sql(COUNTED_SQL, key).fetchall())
     bad = list(connection.exec_driver_sql(BAD_COHORTS_SQL, key).scalars())
     cohorts = by_cohort(connection.exec_driver_sql(BY_COHORT_SQL, {**key, "cohorts": bad}).fetchall())
@@ -69,7 +67,7 @@ def judged(
             overdue=late.get(number, Overdue()),
             stretches=parts.get(number, ()),
             cohorts=cohorts.get(number, {}),
-            telling=telling,
+            telling=guarded.telling,
         )
         found.append(Judged(guarded, known, judge(guarded.guards, known)))
     if any(_silent(each) for each in found):
@@ -78,11 +76,7 @@ def judged(
 
 
 def _guarded(connection: Connection, campaign_id: int) -> list[Guarded]:
-    numbers = connection.exec_driver_sql(
-        "SELECT number FROM phase WHERE campaign_id = %(id)s", {"id": campaign_id}
-    ).scalars()
-    phases = list(numbers)
-    rows = connection.exec_driver_sql(GUARDED_SQL, ([campaign_id] * len(phases), phases, True)).fetchall()
+    rows = connection.exec_driver_sql(GUARDED_SQL, {"id": campaign_id}).fetchall()
     return [Guarded.from_row(row) for row in rows]
 
 

@@ -10,10 +10,14 @@ import psycopg
 from benchmarks.fleet import INSTALLING
 from campaign.action import action_id
 from campaign.assignment import Said
-from store import reports
+from store import breaches, reports
 from store.connect import conninfo
 
 REPORTS = 100
+
+#: The kinds of groups.
+NONE, JUDGED, UNJUDGED = "no failure", "a failure, judged", "a failure, not judged"
+
 _BEGUN = f"""
 UPDATE assignment SET {INSTALLING} WHERE (vehicle_id, campaign_id) IN (
     SELECT vehicle_id, campaign_id FROM assignment WHERE campaign_id = %s AND state = 'pending'
@@ -29,20 +33,20 @@ async def _unjudged(*group: Any) -> None:
 async def measure(url: str, campaign_id: int, groups: int) -> dict[str, float]:
     """Milliseconds of a group of reports at the median: without a failure, with one in it, and with one in it
     that nobody judges."""
-    judged = reports._close_breached
+    judged = breaches.close_breached
     kinds: dict[str, tuple[int, Callable[..., Awaitable[None]]]] = {
-        "no failure": (0, judged),
-        "a failure, judged": (1, judged),
-        "a failure, not judged": (1, _unjudged),
+        NONE: (0, judged),
+        JUDGED: (1, judged),
+        UNJUDGED: (1, _unjudged),
     }
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
     async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
         for _ in range(groups):
             # In turns, so that a busy moment of the machine meets all of them.
             for kind, (failures, judge) in kinds.items():
-                reports._close_breached = judge  # type: ignore[assignment]
+                breaches.close_breached = judge  # type: ignore[assignment]
                 taken[kind].append(await _group(connection, campaign_id, failures))
-    reports._close_breached = judged
+    breaches.close_breached = judged
     return {kind: median(seconds) * 1000 for kind, seconds in taken.items()}
 
 

@@ -11,7 +11,7 @@ from threading import Event
 import psycopg
 
 from campaign.assignment import Said
-from store.admission import admit, begin
+from store.admission import Beginning, admit, begin_group
 from store.connect import conninfo
 from store.polls import standings
 from store.reports import Report, record
@@ -73,11 +73,12 @@ async def _group(
     async with connection.transaction():
         offered = await admit(connection, waiting)
     counts["admissions"] += len(offered)
-    began = []
-    for vehicle, action in offered.items():
-        async with connection.transaction():
-            if await begin(connection, vehicle, action, sha256):
-                began.append((vehicle, action))
+    if not offered:
+        return
+    wanted = [Beginning(vehicle, action, sha256) for vehicle, action in offered.items()]
+    async with connection.transaction():
+        may = await begin_group(connection, wanted)
+    began = [(each.vehicle_id, each.action) for each, allowed in zip(wanted, may, strict=True) if allowed]
     if began:
         await _report(connection, began, _INSTALLING, counts)
         await _report(connection, began, _FAILURE if failing.is_set() else _SUCCESS, counts)

@@ -1,0 +1,133 @@
+"""``python -m benchmarks.whole_campaign``: from launch to completion, and the same at a tenth of the size.
+
+Real Temporal, real PostgreSQL, a real worker. The fleet polls, is admitted, fetches and reports through the
+code of the gateway, without HTTP, in a few processes. All of 1,000,000: --vehicles 1000000.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import fleet
+from benchmarks.launch import add_package, launch, until_stage
+from benchmarks.sheet import RESULTS, Sheet
+from benchmarks.whole_campaign.drive import Stages, drive
+from commands.client import Campaigns
+from commands.local import System, system
+from runtime.processes import free_port
+from runtime.settings import load_settings
+from runtime.temporal import connect as temporal
+from store.connect import Connection, connect
+
+console = Console(stderr=True)
+
+#: The cost of a vehicle is compared with that in a campaign of a tenth of the size.
+SMALLER = 10
+
+#: A test fleet, a canary, and all others; nobody waits between them.
+_PHASES = [{"rollout_percent": percent, "promotion": {"requires": "none"}} for percent in (1, 10, 100)]
+
+#: What a gateway does once for each vehicle; how often it polls is a matter of the ticks.
+_ONCE = ("admit", "begin", "report")
+
+_VINS = "SELECT vin FROM vehicle WHERE model = %s ORDER BY lot"
+_COUNTED = "SELECT state, count(*) FROM assignment WHERE campaign_id = %s GROUP BY state"
+_TALLIED = "SELECT state, sum(vehicles) FROM tally WHERE campaign_id = %s AND vehicles > 0 GROUP BY state"
+_INSTALLED = "SELECT count(*) FROM software_change WHERE campaign_id = %s"
+_SIZE = "SELECT pg_database_size(current_database())"
+
+
+def main(
+    vehicles: Annotated[int, typer.Option(help="Vehicles of the campaign.")] = 50_000,
+    gateways: Annotated[int, typer.Option(help="Processes that drive the fleet.")] = 2,
+    out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "whole_campaign.json",
+) -> None:
+    """Measure a whole campaign."""
+    sheet = Sheet(f"A campaign of {vehicles:,} vehicles from launch to completion")
+    with tempfile.TemporaryDirectory(prefix="whole-campaign-") as folder:
+        settings = load_settings(data_dir=Path(folder), tick=timedelta(seconds=1), log_level="WARNING")
+        with system(settings, port=free_port(), ui_port=free_port()) as running:
+            os.environ.update(running.environment)
+            running.start_worker()
+            with connect(running.database_url) as connection:
+                add_package(connection, settings.artifacts)
+                asyncio.run(_measure(sheet, running, connection, vehicles, gateways))
+    sheet.show()
+    sheet.write(out)
+
+
+async def _measure(
+    sheet: Sheet, running: System, connection: Connection, vehicles: int, gateways: int
+) -> None:
+    settings = load_settings()
+    found = Campaigns(await temporal(settings), settings)
+    _, smaller = await _campaign(running, connection, found, "Model_A", vehicles // SMALLER, gateways)
+    seconds, stages = await _campaign(running, connection, found, "Model_B", vehicles, gateways)
+    sheet.add("from launch to completion", sum(seconds.values()), "s")
+    sheet.add("vehicles per second, all of it", vehicles / sum(seconds.values()), "/s")
+    for part, taken in seconds.items():
+        sheet.add(f"of it: {part}", taken, "s")
+    for stage, taken in sorted(stages.items(), key=lambda item: -item[1]):
+        sheet.add(f"share of the gateways' time: {stage}", 100 * taken / sum(stages.values()), "%")
+    # A small campaign waits for ticks as long as a large one, so what is compared is the work.
+    a_tenth = vehicles // SMALLER
+    once, floor = (1e6 * sum(each[stage] for stage in _ONCE) for each in (stages, smaller))
+    name = f"{', '.join(_ONCE)}: a vehicle at {SMALLER} x the size"
+    sheet.add(name, once / vehicles, "us", floor=floor / a_tenth, at_most=1.3)
+    row = connection.execute(_SIZE).fetchone()
+    assert row is not None
+    sheet.add("database", row[0] / 2**20, "MiB")
+
+
+async def _campaign(
+    running: System, connection: Connection, found: Campaigns, model: str, vehicles: int, gateways: int
+) -> tuple[dict[str, float], Stages]:
+    """Seconds from launch to completion by part, and those that the gateways spent by stage."""
+    console.print(f"{vehicles:,} vehicles …")
+    fleet.fill(connection, model, vehicles)
+    vins = [row[0] for row in connection.execute(_VINS, [model])]
+    began = time.perf_counter()
+    launched = await launch(found, model, phases=_PHASES)
+    active = time.perf_counter()
+    stages: Counter[str] = Counter()
+    with ProcessPoolExecutor(gateways) as pool:
+        loop = asyncio.get_running_loop()
+        work = [
+            loop.run_in_executor(pool, drive, running.database_url, vins[place::gateways])
+            for place in range(gateways)
+        ]
+        for each in await asyncio.gather(*work):
+            stages.update(each)
+    driven = time.perf_counter()
+    await until_stage(found, launched, "Completed")
+    completed = time.perf_counter()
+    _check(connection, launched.status.campaign_id, vehicles)
+    seconds = {
+        "launch and selection": active - began,
+        "rolling out": driven - active,
+        "from the last report to Completed": completed - driven,
+    }
+    return seconds, dict(stages)
+
+
+def _check(connection: Connection, campaign: int, vehicles: int) -> None:
+    """All have succeeded, every count says so, and so does the software of the fleet."""
+    for statement in (_COUNTED, _TALLIED):
+        states = connection.execute(statement, [campaign]).fetchall()
+        if states != [("succeeded", vehicles)]:
+            raise RuntimeError(f"not all of {vehicles} vehicles have succeeded: {states}")
+    if connection.execute(_INSTALLED, [campaign]).fetchone() != (vehicles,):
+        raise RuntimeError("software was installed that the history of the fleet does not have")
+
+
+if __name__ == "__main__":
+    typer.run(main)

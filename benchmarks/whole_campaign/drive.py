@@ -1,0 +1,91 @@
+"""A part of the fleet as one process drives it: through the code of the gateway, in groups, without HTTP."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from campaign.assignment import Said
+from store.admission import Beginning, admit, begin_group
+from store.connect import conninfo
+from store.polls import standings
+from store.reports import Report, record
+
+#: What queues at a gateway under load.
+GROUP = 250
+
+#: All of the campaign's modules bring the same file, or there is but one.
+_FILE = "SELECT body #>> '{modules,0,artifact,sha256}' FROM package LIMIT 1"
+
+#: Whoever is told that there is nothing for it comes again, in seconds.
+_AGAIN = 0.05
+
+_STORY = (
+    Said(execution="proceeding", finished="none", details=("0 % written",)),
+    Said(execution="closed", finished="success", details=("Update installed.",)),
+)
+
+#: Seconds by stage.
+Stages = dict[str, float]
+
+
+def drive(url: str, vins: Sequence[str]) -> Stages:
+    """Poll with these vehicles until every one has been offered the update, and has installed it."""
+    return asyncio.run(_drive(url, vins))
+
+
+async def _drive(url: str, vins: Sequence[str]) -> Stages:
+    stages: Stages = defaultdict(float)
+    left = list(vins)
+    async with await psycopg.AsyncConnection.connect(conninfo(url)) as connection:
+        found = await (await connection.execute(_FILE)).fetchone()
+        await connection.commit()
+        assert found is not None
+        while left:
+            waiting: list[str] = []
+            for at in range(0, len(left), GROUP):
+                waiting += await _group(connection, left[at : at + GROUP], found[0], stages)
+            if len(waiting) == len(left):
+                # Its phase is not released, or the cap is full.
+                with _timed(stages, "waiting"):
+                    await asyncio.sleep(_AGAIN)
+            left = waiting
+    return dict(stages)
+
+
+async def _group(
+    connection: psycopg.AsyncConnection, vins: Sequence[str], sha256: str, stages: Stages
+) -> list[str]:
+    """One group polls, and who is admitted installs; returns those who are not."""
+    with _timed(stages, "poll"):
+        found = await standings(connection, vins)
+        await connection.commit()
+    admissible = {each.vehicle_id: vin for vin, each in found.items() if each.admissible}
+    if not admissible:
+        return list(vins)
+    with _timed(stages, "admit"):
+        offered = await admit(connection, list(admissible))
+        await connection.commit()
+    with _timed(stages, "begin"):
+        wanted = [Beginning(vehicle, action, sha256) for vehicle, action in offered.items()]
+        may = await begin_group(connection, wanted)
+        await connection.commit()
+    if not all(may):
+        raise RuntimeError("an offer was withdrawn, which nobody has asked for")
+    with _timed(stages, "report"):
+        for said in _STORY:
+            told = [Report(vehicle, action, "deployment", said) for vehicle, action in offered.items()]
+            await record(connection, told)
+            await connection.commit()
+    served = {admissible[vehicle] for vehicle in offered}
+    return [vin for vin in vins if vin not in served]
+
+
+@contextmanager
+def _timed(stages: Stages, stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    stages[stage] += time.perf_counter() - began

@@ -1,0 +1,63 @@
+"""The stop by a report: phases are judged, and gates shut, in the transaction that records a failure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from campaign.assignment import Tally
+from campaign.cohorts import Cohort
+from campaign.judgement import Evidence
+from campaign.metrics import total
+from store.evidence import (
+    BAD_COHORTS_SQL,
+    BY_COHORT_SQL,
+    COUNTED_SQL,
+    JUDGED_SQL,
+    by_cohort,
+    counted,
+    whole_and_cohorts,
+)
+from store.guarded import CLOSE_SQL, Guarded
+from store.held import Held
+from store.stops import TELL_SQL
+from store.tallies import TALLIES_SQL, by_phase
+
+
+async def close_breached(connection: AsyncConnection, failed: Sequence[Held]) -> None:
+    """Judge the phases of vehicles that have just failed, by all that needs no clock, and shut the gates of
+    campaigns that are in breach. A success shuts none, and no cohort but theirs looks worse than before."""
+    for campaign_id in sorted({row.campaign_id for row in failed}):
+        mine = [row for row in failed if row.campaign_id == campaign_id]
+        for each in await _tripped(connection, campaign_id, mine):
+            await _close(connection, each)
+
+
+async def _tripped(connection: AsyncConnection, campaign_id: int, failed: Sequence[Held]) -> list[Guarded]:
+    """The phases of a campaign in which a guard that pauses is breached, if none has been before."""
+    phases = sorted({row.phase for row in failed})
+    configurations = sorted({row.configuration_id for row in failed})
+    asked = {"id": campaign_id, "phases": phases, "configurations": configurations}
+    found = await connection.execute(JUDGED_SQL, asked)
+    judged = [(Guarded.from_row(row[:7]), whole_and_cohorts(*row[7:])) for row in await found.fetchall()]
+    return [each for each, counts in judged if each.trips(_evidence(each, *counts))]
+
+
+async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
+    """Shut the gate. Once in a window: now it is worth asking who it is among all cohorts."""
+    key: dict[str, Any] = {"id": guarded.campaign_id}
+    counts = counted(await (await connection.execute(COUNTED_SQL, key)).fetchall())[0]
+    bad = [row[0] for row in await (await connection.execute(BAD_COHORTS_SQL, key)).fetchall()]
+    found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
+    cohorts = by_cohort(await found.fetchall()).get(guarded.phase, {})
+    found = await connection.execute(TALLIES_SQL, ([guarded.campaign_id],))
+    everybody = total(by_phase(await found.fetchall()).values())
+    breach = guarded.breach(_evidence(guarded, counts.get(guarded.phase, Tally()), cohorts), everybody)
+    if breach is not None:
+        await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))
+        await connection.execute(TELL_SQL, (guarded.campaign_id,))
+
+
+def _evidence(guarded: Guarded, tally: Tally, cohorts: Mapping[Cohort, Tally]) -> Evidence:
+    return Evidence(size=guarded.size, tally=tally, cohorts=cohorts, telling=guarded.telling)

@@ -1,0 +1,30 @@
+"""What a vehicle tells of an action, and what becomes of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from campaign.assignment import Said
+
+Channel = Literal["deployment", "cancel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One feedback of one vehicle; ``device_at`` is the vehicle's own clock."""
+
+    vehicle_id: int
+    action: int
+    channel: Channel
+    said: Said
+    device_at: datetime | None = None
+
+
+class Effect(StrEnum):
+    """What became of a report, and so what the vehicle is answered."""
+
+    RECORDED = "recorded"
+    OVER = "over"
+    UNKNOWN = "unknown"
+    NOT_CANCELLING = "not_cancelling"
