@@ -1,6 +1,6 @@
 """The gateway as an ASGI application: every path, and what stands behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.artifacts import Artifacts
 from gateway.auth import Authentication
@@ -59,9 +59,12 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         ways = Resource(authentication.vehicle, handlers, WAITING_ITEMS, lambda: fleet.pressure)
         return Route(BASE + path, ways)
 
-    routes = [
+    hot = (
         Route(BASE, polls),
         resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
+    )
+    routes = [
+        *hot,
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
         resource("/installedBase", PUT=InstalledBase(fleet).put),
         resource("/installedBase/{action}", GET=Description(fleet, links, fleet.installed).get),
@@ -87,18 +90,33 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     app = Application(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     app.idle_polls = IdlePolls(vehicles, known, fleet.epoch, authentication.take, poll.idle)
+    app.hot = hot
     return app
 
 
 class Application(Starlette):
-    """The application. Polls of idle vehicles are answered before its layers, which cost as much again."""
+    """The application.
+
+    Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
+    a resource lets no exception out that they would have to catch.
+    """
 
     idle_polls: IdlePolls
+    hot: Sequence[Route]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or begin and end with the server."""
-        response = await self.idle_polls.answer(scope) if scope["type"] == "http" else None
-        await (response or super().__call__)(scope, receive, send)
+        app = await self._short_way(scope) if scope["type"] == "http" else None
+        await (app or super().__call__)(scope, receive, send)
+
+    async def _short_way(self, scope: Scope) -> ASGIApp | None:
+        if (answer := await self.idle_polls.answer(scope)) is not None:
+            return answer
+        for route in self.hot:
+            if (found := route.path_regex.match(scope["path"])) is not None:
+                scope["path_params"] = found.groupdict()
+                return route.app
+        return None
 
 
 def _files(settings: Settings) -> Files | Objects:
