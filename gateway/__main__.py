@@ -1,6 +1,7 @@
 """``python -m gateway``: one gateway process, told by ``RINGMASTER_*``. SIGTERM and SIGINT drain it."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ async def serve(url: str, settings: Settings) -> None:
     # uvicorn drains and then raises the signal again; it must not end us with the pool still open.
     _on_signals(lambda *_: None)
     async with create_pool(url) as pool:
+        _collect_seldom()
         log.info("gateway_serving", host=settings.gateway_host, port=settings.gateway_port)
         await create_server(create_app(pool, settings), settings).serve()
     log.info("gateway_stopped")
@@ -37,6 +39,17 @@ def _allow_connections() -> None:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # macOS allows less than it says
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _collect_seldom() -> None:
+    """Let the garbage collector leave alone what is here to stay, and come less often.
+
+    A request leaves no cycles behind, but the many objects of many requests under way set the collector off
+    again and again: it took a quarter of the time of a report.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _on_signals(handler: Callable[..., None]) -> None:

@@ -48,8 +48,7 @@ class IdlePolls:
         if scope["method"] != "GET" or not scope["path"].startswith(self._vehicles):
             return None
         vin = scope["path"][len(self._vehicles) :]
-        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        proof = self._known.proof(vin, shown.decode("latin-1"))
+        proof = self._known.proof(vin, _authorization(scope))
         if not self._known.idle(proof):
             return None
         try:
@@ -60,3 +59,10 @@ class IdlePolls:
             return self._idle(Request(scope), vin, self._known.installed(proof))
         except Refusal:
             return None  # the usual way finds the same and says it
+
+
+def _authorization(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return str(value, "latin-1")
+    return ""

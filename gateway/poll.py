@@ -42,7 +42,8 @@ class Poll:
     def idle(self, request: Request, vin: str, installed: int | None) -> Response:
         """The answer to a vehicle for which there is nothing."""
         wait = interval(waits=False, soon=self._soon, seldom=self._seldom, level=self._fleet.pressure)
-        answer = messages.poll(self._links.home(request, vin), messages.sleep(vin, wait), installed=installed)
+        home = "" if installed is None else self._links.home(request, vin)  # which is the base of a link
+        answer = messages.poll(home, messages.sleep(vin, wait), installed=installed)
         return document(request, answer)
 
 
