@@ -13,7 +13,7 @@ from tests.store.fleet import Fleet, Gateway, connected
 _EMPTY = """
 DO $$ BEGIN EXECUTE (
     SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY'
-    FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'epoch')
 ); END $$
 """
 
