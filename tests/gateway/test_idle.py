@@ -145,10 +145,8 @@ async def test_whoever_shows_the_gateway_token_is_known_by_it_for_that_vehicle_a
         mine = f"/DEFAULT/controller/v1/{VIN}"
         for _ in range(2):
             assert (await client.send("GET", mine, headers=by_gateway)).status == 200
-            assert (
-                await client.send("GET", mine, headers={"Authorization": "GatewayToken no"})
-            ).status == 401
-            assert (await client.send("GET", mine)).status == 401
+            for wrong in ({"Authorization": "GatewayToken no"}, {}):
+                assert (await client.send("GET", mine, headers=wrong)).status == 401
 
 
 async def test_an_idle_vehicle_that_polls_too_often_is_told_so(gateway: Gateway, world: World) -> None:

@@ -1,5 +1,6 @@
-"""The epoch rises with all after which a vehicle may have something that had nothing, and with nothing else."""
+"""The epoch rises when a vehicle may have something that had nothing, and for little else."""
 
+import itertools
 import threading
 
 import pytest
@@ -82,7 +83,7 @@ def test_it_rises_with_each_step_of_a_campaign_that_lets_vehicles_in(fleet: Flee
     for _ in range(3):
         fleet.tick(campaign)
     epochs.append(fleet.value("SELECT number FROM epoch"))
-    assert [later > earlier for earlier, later in zip(epochs, epochs[1:], strict=False)] == [
+    assert [later > earlier for earlier, later in itertools.pairwise(epochs)] == [
         False,  # selected: its gate is shut
         True,  # opened
         True,  # the first phase released
