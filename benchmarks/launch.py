@@ -1,7 +1,7 @@
 """A campaign to measure with: its package, and its way to the phase that rolls out."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from store.packages import read_package, register
 
 #: How often another process's state is looked at, in seconds.
 LOOK = 0.02
+PATIENCE = timedelta(minutes=5)
 
 
 def add_package(connection: Connection, artifacts: Path) -> None:
@@ -38,8 +39,10 @@ async def launch(found: Campaigns, model: str, **more: Any) -> Launched:
     return launched
 
 
-async def until_stage(found: Campaigns, launched: Launched, stage: str) -> None:
+async def until_stage(
+    found: Campaigns, launched: Launched, stage: str, patience: timedelta = PATIENCE
+) -> None:
     """Returns when a campaign has come to a stage; another process moves it."""
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(patience.total_seconds()):
         while (await found.status(launched.workflow_id)).stage != stage:  # noqa: ASYNC110  (another process's)
             await asyncio.sleep(LOOK)

@@ -1,0 +1,1 @@
+"""A whole campaign over real HTTP, with the simulated fleet."""
