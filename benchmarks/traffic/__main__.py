@@ -26,6 +26,7 @@ from benchmarks.processor import used
 from benchmarks.rollout import roll_out
 from benchmarks.sheet import RESULTS, Sheet
 from benchmarks.traffic.client import CONNECTIONS, ask
+from benchmarks.traffic.goosebit import VERSION, NotToBeHad, goosebit, introductions
 from benchmarks.traffic.vehicles import poll, report
 from campaign.action import action_id
 from commands.local import System, system
@@ -50,6 +51,7 @@ NO_BRAKE = {"in_flight": 1_000_000, "harm_budget": None}
 def main(
     vehicles: Annotated[int, typer.Option(help="Vehicles of each kind.")] = 20_000,
     seconds: Annotated[float, typer.Option(help="How long each kind of poll is asked.")] = 5,
+    compare: Annotated[bool, typer.Option(help="Also fetch goosebit and ask it the same.")] = True,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "traffic.json",
 ) -> None:
     """Measure what a gateway serves."""
@@ -69,8 +71,30 @@ def main(
                     connection.execute("VACUUM ANALYZE")
                     scene = Scene(sheet, running, connection, processes, seconds)
                     scene.play(crowds[0], crowds[1], campaign)
+        if compare:
+            _compare(sheet, Path(folder) / "goosebit", seconds)
     sheet.show()
     sheet.write(out)
+
+
+def _compare(sheet: Sheet, folder: Path, seconds: float) -> None:
+    """The same idle polls and reports to goosebit, on one process; few vehicles, it keeps a row for each."""
+    vins = [f"GOOSE{number:012}" for number in range(200)]
+    try:
+        with goosebit(folder) as (port, pid):
+            ask([port], [poll(vin) for vin in vins], connections=8)
+            ask([port], introductions(vins), connections=8)
+            reports = [report(vin, 1, "proceeding", "none") for vin in vins]
+            for what, requests in (("idle polls", [poll(vin) for vin in vins]), ("reports", reports)):
+                with used([pid]) as processor:
+                    seen = ask([port], requests, seconds=seconds)
+                sheet.add(f"goosebit {VERSION}: {what}, 1 process", seen.per_second, "/s")
+                sheet.add("    p99", 1000 * quantiles(seen.taken, n=100)[98], "ms")
+                sheet.add("    processor time of the server", 1e6 * processor.total / len(seen.taken), "us")
+                if set(seen.statuses) != {b"200"}:
+                    raise RuntimeError(f"goosebit answered {seen.statuses}")
+    except (NotToBeHad, ConnectionError) as reason:
+        console.print(f"goosebit is left out: {reason}")
 
 
 def _vins(connection: Connection, model: str, vehicles: int) -> list[str]:
