@@ -145,8 +145,8 @@ asked AS (
     FROM asked JOIN module USING (campaign_id, sha256) GROUP BY vehicle_id, campaign_id, attempt
 )"""
 
-#: The state is asked for by CASE, which keeps the planner from the index of all that a campaign has in flight.
-#: When it plans, statistics say that nothing is, and it would read thousands for each vehicle.
+#: The state is asked for by CASE, which keeps the planner from the index of all that is in flight. When it
+#: plans, statistics say that nothing is, and it would read thousands for each vehicle.
 _MAY_BEGIN = f"""CASE WHEN a.state IN ({STARTED_SQL}) THEN true
     WHEN a.state = 'offered' THEN {STANDS_SQL} AND NOT a.cancel_wanted END"""
 
