@@ -69,8 +69,9 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
             await connection.execute(_LOG, [Jsonb(log)])
         if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
             await install(connection, installed)
-        if failed := [row for row in changed if row.moved and row.state in FAILURES]:
-            await breaches.close_breached(connection, failed)
+        failed = [row for row in changed if row.moved and row.state in FAILURES]
+        asked = await breaches.ask(connection, failed)
+    await breaches.close_breached(connection, asked)
     return [effect for effect, _ in decided]
 
 
