@@ -7,7 +7,7 @@ import pytest
 
 from campaign.action import MAX_ATTEMPT, action_id, split
 from campaign.assignment import IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
-from store.admission import Beginning, begin_group
+from store.beginning import Beginning, begin_group
 from store.reports import Effect
 from store.tables import ArtifactRow
 from tests.store.fleet import MODULE, SHA256, Fleet, Gateway, car, cars, define
