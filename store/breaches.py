@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from campaign.assignment import Tally
@@ -24,24 +24,33 @@ from store.held import Held
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
 
+#: The answer to ``JUDGED_SQL``, which may not have come yet.
+Asked = AsyncCursor[tuple[Any, ...]]
 
-async def close_breached(connection: AsyncConnection, failed: Sequence[Held]) -> None:
-    """Judge the phases of vehicles that have just failed, by all that needs no clock, and shut the gates of
-    campaigns that are in breach. A success shuts none, and no cohort but theirs looks worse than before."""
+
+async def ask(connection: AsyncConnection, failed: Sequence[Held]) -> list[Asked]:
+    """Ask what the guards of vehicles that have just failed must know, by all that needs no clock: one
+    question for each campaign. A success shuts no gate, and no cohort but theirs looks worse than before.
+
+    In a pipeline this waits for nothing.
+    """
+    asked = []
     for campaign_id in sorted({row.campaign_id for row in failed}):
         mine = [row for row in failed if row.campaign_id == campaign_id]
-        for each in await _tripped(connection, campaign_id, mine):
-            await _close(connection, each)
+        phases = sorted({row.phase for row in mine})
+        configurations = sorted({row.configuration_id for row in mine})
+        key = {"id": campaign_id, "phases": phases, "configurations": configurations}
+        asked.append(await connection.execute(JUDGED_SQL, key))
+    return asked
 
 
-async def _tripped(connection: AsyncConnection, campaign_id: int, failed: Sequence[Held]) -> list[Guarded]:
-    """The phases of a campaign in which a guard that pauses is breached, if none has been before."""
-    phases = sorted({row.phase for row in failed})
-    configurations = sorted({row.configuration_id for row in failed})
-    asked = {"id": campaign_id, "phases": phases, "configurations": configurations}
-    found = await connection.execute(JUDGED_SQL, asked)
-    judged = [(Guarded.from_row(row[:7]), whole_and_cohorts(*row[7:])) for row in await found.fetchall()]
-    return [each for each, counts in judged if each.trips(_evidence(each, *counts))]
+async def close_breached(connection: AsyncConnection, asked: Sequence[Asked]) -> None:
+    """Shut the gates of campaigns in which a guard that pauses is breached, if none has been before."""
+    for answer in asked:
+        for row in await answer.fetchall():
+            guarded = Guarded.from_row(row[:7])
+            if guarded.trips(_evidence(guarded, *whole_and_cohorts(*row[7:]))):
+                await _close(connection, guarded)
 
 
 async def _close(connection: AsyncConnection, guarded: Guarded) -> None:

@@ -5,6 +5,7 @@ Only what has happened in the present evidence window counts, and no excluded co
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
@@ -176,6 +177,12 @@ def _tallies(states: Mapping[int, dict[Target, int]]) -> dict[int, Tally]:
     return {phase: Tally.model_construct(by_state=mine) for phase, mine in states.items()}
 
 
+@lru_cache(maxsize=4096)
+def _cohort(text: str) -> Cohort:
+    """A cohort as its configurations have it; the same few come with every failure."""
+    return Cohort.read(text)
+
+
 def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
     """Rows of ``BY_COHORT_SQL`` by phase.
 
@@ -187,7 +194,7 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
         states[phase][cohort][Target(state)] = vehicles
     found: dict[int, dict[Cohort, Tally]] = {}
     for phase, mine in states.items():
-        tallies = {Cohort.read(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
+        tallies = {_cohort(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
         found[phase] = dict(sorted(tallies.items(), key=lambda item: item[0].place))
     return found
 

@@ -22,7 +22,7 @@ from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
 from store.installed import install
 from store.outcome import decide
-from store.words import LOCK_SQL
+from store.words import LOCK_SQL, PLAN_ONCE_SQL
 
 __all__ = ["Channel", "Effect", "Report", "record"]
 
@@ -39,10 +39,6 @@ FROM (
 WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id = k.configuration_id
   AND t.state = k.state
 """
-
-#: The planner would look at the numbers of every group anew, and for small tables read all rows: as it knows
-#: nothing of them it takes the indexes, once and for all. To the end of the transaction.
-_PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
 
 _LOG = """
 INSERT INTO report (
@@ -61,7 +57,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
     async with connection.pipeline():
-        await connection.execute(_PLAN_ONCE)
+        await connection.execute(PLAN_ONCE_SQL)
         await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
         rows = await held.read(connection, set(keys))
     decided = [decide(rows.get(key), report) for key, report in zip(keys, reports, strict=True)]
@@ -73,8 +69,9 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
             await connection.execute(_LOG, [Jsonb(log)])
         if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
             await install(connection, installed)
-        if failed := [row for row in changed if row.moved and row.state in FAILURES]:
-            await breaches.close_breached(connection, failed)
+        failed = [row for row in changed if row.moved and row.state in FAILURES]
+        asked = await breaches.ask(connection, failed)
+    await breaches.close_breached(connection, asked)
     return [effect for effect, _ in decided]
 
 

@@ -55,3 +55,8 @@ ORDER BY w.at LIMIT 1
 
 #: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
+#: For a transaction that works on a group. The planner would look at the numbers of every group anew, and
+#: read all of a table where it takes an array for thousands of rows. As it knows nothing of them it takes the
+#: indexes, once and for all.
+PLAN_ONCE_SQL = "SET LOCAL plan_cache_mode = force_generic_plan"

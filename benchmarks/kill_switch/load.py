@@ -11,7 +11,8 @@ from threading import Event
 import psycopg
 
 from campaign.assignment import Said
-from store.admission import Beginning, admit, begin_group
+from store.admission import admit
+from store.beginning import Beginning, begin_group
 from store.connect import conninfo
 from store.polls import standings
 from store.reports import Report, record

@@ -51,6 +51,9 @@ def main(
 
 
 def _measure(sheet: Sheet, url: str, connection: Connection, vehicles: int, seconds: int) -> None:
+    # What a commit waits for the disk: a small group on one connection can do no better than one at a time.
+    alone = inserts_per_second(url, max(1, seconds // 3), clients=1)
+    sheet.add("one pgbench insert at a time takes", 1e6 / alone, "us")
     floor = inserts_per_second(url, seconds)
     sheet.add(f"pgbench inserts, {CLIENTS} clients", floor, "/s")
     kinds = [(group, 1) for group in GROUPS] + [(GROUPS[1], 2)]

@@ -33,6 +33,9 @@ console = Console(stderr=True)
 #: The cost of a vehicle is compared with that in a campaign of a tenth of the size.
 SMALLER = 10
 
+#: Where that is judged: a tenth of less fits into the server's buffers, and vehicles come in random order.
+FULL = 1_000_000
+
 #: A test fleet, a canary, and all others; nobody waits between them.
 _PHASES = [{"rollout_percent": percent, "promotion": {"requires": "none"}} for percent in (1, 10, 100)]
 
@@ -82,7 +85,7 @@ async def _measure(
     a_tenth = vehicles // SMALLER
     once, floor = (1e6 * sum(each[stage] for stage in _ONCE) for each in (stages, smaller))
     name = f"{', '.join(_ONCE)}: a vehicle at {SMALLER} x the size"
-    sheet.add(name, once / vehicles, "us", floor=floor / a_tenth, at_most=1.3)
+    sheet.add(name, once / vehicles, "us", floor=floor / a_tenth, at_most=1.3 if vehicles >= FULL else None)
     row = connection.execute(_SIZE).fetchone()
     assert row is not None
     sheet.add("database", row[0] / 2**20, "MiB")

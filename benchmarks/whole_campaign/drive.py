@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import psycopg
 
 from campaign.assignment import Said
-from store.admission import Beginning, admit, begin_group
+from store.admission import admit
+from store.beginning import Beginning, begin_group
 from store.connect import conninfo
 from store.polls import standings
 from store.reports import Report, record

@@ -13,7 +13,7 @@ from campaign.assignment import Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.cohorts import Cohort, Culprit
 from campaign.guards import STANDARD_GUARDS, Guard, Metric
-from campaign.judgement import Evidence, breach, headline, judge, slice_length, suspect, warnings
+from campaign.judgement import Evidence, breach, headline, judge, slice_length, suspect, trips, warnings
 from campaign.metrics import Overdue, total
 from campaign.verdict import RING, Status, Verdict, evaluate
 
@@ -379,3 +379,37 @@ def test_a_breach_names_its_phase_its_numbers_and_who_fails() -> None:
 def test_those_exposed_are_told_in_one_line() -> None:
     exposed = Exposed(offered=1, downloading=20, installing=300, harmed=4)
     assert exposed.sentence == "1 offered, 20 downloading and 300 installing; 4 harmed so far"
+
+
+_STATES = st.fixed_dictionaries(
+    {}, optional={state.value: st.integers(0, 60) for state in Target if state is not Target.PENDING}
+)
+
+
+@given(
+    st.lists(_STATES, min_size=1, max_size=3),
+    st.integers(0, 20),
+    st.sampled_from(["evidence", "threshold", "group_share", "count"]),
+    st.sampled_from(list(Metric)),
+)
+def test_a_guard_trips_exactly_where_its_verdicts_have_a_breach(
+    parts: list[dict[str, int]], telling: int, mode: str, metric: Metric
+) -> None:
+    tallies = [tally(**each) for each in parts]
+    watched = (guard(metric=metric, mode=mode, min_sample=5, max_count=3, bar=2),)
+    evidence = Evidence(
+        size=200,
+        tally=total(tallies),
+        overdue=Overdue(vehicles=30, quiet=telling // 2, failed=telling // 4),
+        cohorts=cohorts(**dict(zip("ABC", tallies, strict=False))),
+        stretches=tuple(tallies),
+        telling=telling,
+    )
+    assert trips(watched, evidence) is (breach(watched, judge(watched, evidence)) is not None)
+
+
+def test_a_guard_that_only_warns_trips_nothing() -> None:
+    watched = (guard(metric="critical", mode="count", action="notify"),)
+    evidence = Evidence(size=9, tally=tally(critical=2))
+    assert warnings(watched, judge(watched, evidence))
+    assert not trips(watched, evidence)

@@ -7,8 +7,10 @@ import pytest
 
 from campaign.action import MAX_ATTEMPT, action_id, split
 from campaign.assignment import IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
+from store.beginning import Beginning, begin_group
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars, define
+from store.tables import ArtifactRow
+from tests.store.fleet import MODULE, SHA256, Fleet, Gateway, car, cars, define
 
 TWO = [{"rollout_percent": 40}, {"rollout_percent": 100}]
 
@@ -293,6 +295,49 @@ async def test_beginning_twice_keeps_the_time_of_the_first(fleet: Fleet, gateway
     before = fleet.everything()
     assert await gateway.begin(vehicle, action)
     assert fleet.everything() == before
+
+
+async def test_a_group_begins_as_each_of_it_would_alone(fleet: Fleet, gateway: Gateway) -> None:
+    """One is not admitted, one asks twice, one has begun; one file is none of the campaign's."""
+    ids = fleet.add(cars(5))
+    campaign = fleet.launch()
+    actions = await gateway.admit(*ids[:4])
+    await gateway.begin(ids[2], actions[ids[2]])
+    action = action_id(campaign, 1)
+    asked = [
+        Beginning(ids[0], action, SHA256),
+        Beginning(ids[4], action, SHA256),
+        Beginning(ids[1], action, SHA256),
+        Beginning(ids[0], action, SHA256),
+        Beginning(ids[2], action, SHA256),
+        Beginning(ids[3], action, "f" * 64),
+        Beginning(ids[1], action_id(campaign, 2), SHA256),
+    ]
+    async with gateway.connection.transaction():
+        may = await begin_group(gateway.connection, asked)
+    assert may == [True, False, True, True, True, True, False]
+    assert fleet.rows("SELECT vehicle_id, state, files FROM assignment ORDER BY 1") == [
+        (ids[0], "downloading", 1),
+        (ids[1], "downloading", 1),
+        (ids[2], "downloading", 1),
+        (ids[3], "downloading", 0),
+        (ids[4], "pending", 0),
+    ]
+    fleet.assert_tally()
+
+
+async def test_a_group_begins_several_files_of_a_vehicle_together(fleet: Fleet, gateway: Gateway) -> None:
+    radar, gw = ({"name": name, "hw_id": "EVO14", "sw_version": "1.3.0"} for name in ("Radar", "GW"))
+    [vehicle] = fleet.add([car(0, ecus=[radar, gw])])
+    other = {"filename": "gw.swu", "size_bytes": 7, "sha256": "d" * 64}
+    modules = [MODULE, MODULE | {"ecu": "GW", "artifact": other}]
+    fleet.insert(ArtifactRow, sha256="d" * 64, sha1="b", md5="c", size_bytes=7)
+    fleet.launch(package={"name": "Two", "modules": modules})
+    action = (await gateway.admit(vehicle))[vehicle]
+    group = [Beginning(vehicle, action, sha256) for sha256 in (SHA256, "d" * 64)]
+    async with gateway.connection.transaction():
+        assert await begin_group(gateway.connection, group) == [True, True]
+    assert fleet.rows("SELECT state, files FROM assignment") == [("downloading", 3)]
 
 
 @pytest.mark.parametrize("state", sorted(OPEN | TERMINAL), ids=str)

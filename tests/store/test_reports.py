@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from psycopg import DataError
 
 from campaign.action import action_id
 from campaign.assignment import ATTEMPTS, SKIPPED, TERMINAL, Target
@@ -330,3 +331,36 @@ async def test_a_success_without_a_fetched_file_is_deferred_as_unproven(
     action = (await gateway.admit(vehicle))[vehicle]
     await gateway.say(vehicle, action, "closed", "success", "low battery: 11 V")
     assert fleet.rows("SELECT deferral, deferral_value FROM assignment") == [("unproven", None)]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_what_the_database_refuses_is_raised_as_what_it_is_and_nothing_is_recorded(
+    place: int, fleet: Fleet, gateway: Gateway
+) -> None:
+    """The gateway tells one bad report from a database that is away by the kind of the error."""
+    ids = fleet.add(cars(2))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.INSTALLING)
+    action = action_id(campaign, 1)
+    group = [report(vehicle, action, "closed", "failure") for vehicle in ids]
+    group[place] = report(ids[place], action, "closed", "failure", code=2**40)
+    with pytest.raises(DataError):
+        await gateway.record(*group)
+    assert set(fleet.states(campaign).values()) == {"installing"}
+    assert await gateway.say(ids[1 - place], action, "closed", "success") is Effect.RECORDED
+
+
+async def test_a_report_that_an_installation_goes_on_changes_only_when_it_was_heard(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    fleet.launch()
+    action = await gateway.start(vehicle)
+    await gateway.say(vehicle, action, "proceeding", "none", "10 % written")
+    columns = "to_jsonb(a) - 'heard_at', heard_at"
+    [(before, heard)] = fleet.rows(f"SELECT {columns} FROM assignment AS a")
+    await gateway.say(vehicle, action, "proceeding", "none", "20 % written")
+    [(after, heard_again)] = fleet.rows(f"SELECT {columns} FROM assignment AS a")
+    assert after == before
+    assert heard_again > heard
+    assert fleet.value("SELECT count(*) FROM report") == 3
