@@ -60,11 +60,11 @@ class Batch(Generic[Item, Result]):
         """
         if self.load() >= min(self._waiting_items, waiting_items or self._waiting_items):
             raise Unavailable("too much is waiting; come back later")
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Result] = loop.create_future()
-        self._queue.append((item, waiter))
         if self._worker is None:
-            self._worker = loop.create_task(self._work())
+            self._loop = asyncio.get_running_loop()  # a system call, and one group has one loop
+            self._worker = self._loop.create_task(self._work())
+        waiter: asyncio.Future[Result] = self._loop.create_future()
+        self._queue.append((item, waiter))
         return await waiter
 
     def load(self) -> int:

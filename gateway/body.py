@@ -1,6 +1,5 @@
 """Reading a request's body: bounded in size and time, and as lenient as the protocol's clients need."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -9,13 +8,10 @@ import cbor2
 import orjson
 from starlette.requests import Request
 
-from gateway.errors import Malformed, TooLarge, TooSlow, UnsupportedFormat
+from gateway.errors import Malformed, TooLarge, UnsupportedFormat
 
 JSON = "application/json"
 CBOR = "application/cbor"
-
-#: A report over a slow mobile network takes seconds; who needs longer holds a connection for nothing.
-BODY_SECONDS = 30
 
 #: Deeper than any document of the protocol.
 CBOR_MAX_DEPTH = 16
@@ -25,7 +21,7 @@ async def read_body(request: Request, limit_bytes: int) -> Any:
     """The decoded JSON or CBOR of a request; without a Content-Type it is JSON.
 
     Raises:
-        UnsupportedFormat: another content type. TooLarge. TooSlow. Malformed: not what its type says.
+        UnsupportedFormat: another content type. TooLarge. Malformed: not what its type says.
     """
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     decode = _DECODERS.get(kind)
@@ -85,22 +81,18 @@ _DECODERS: dict[str, Callable[[bytes], Any]] = {JSON: decoded, CBOR: decoded_cbo
 
 
 async def bounded(request: Request, limit_bytes: int) -> bytes:
-    """The body itself.
+    """The body itself; one that does not come is not waited for (gateway/connection.py).
 
     Raises:
-        TooLarge. TooSlow: it did not come in time.
+        TooLarge.
     """
     # The declared length is read as digits only: a header is no reason for a fault of ours.
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise TooLarge(f"at most {limit_bytes} bytes")
     body = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit_bytes:
-                    raise TooLarge(f"at most {limit_bytes} bytes")
-    except TimeoutError:
-        raise TooSlow(f"the body did not come within {BODY_SECONDS} s") from None
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise TooLarge(f"at most {limit_bytes} bytes")
     return body

@@ -53,12 +53,6 @@ class NotAcceptable(Refusal):
     status, code = 406, "ringmaster.notAcceptable"
 
 
-class TooSlow(Refusal):
-    """The body did not come in time."""
-
-    status, code = 408, "ringmaster.tooSlow"
-
-
 class Conflict(Refusal):
     """It is so already."""
 

@@ -22,6 +22,7 @@ from gateway.errors import Unavailable
 from gateway.quota import ENTRIES_MAX
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
+from store.beginning import Beginning, begin_group
 from store.configuration import Mode
 from store.consent import Heard
 from store.epoch import epoch
@@ -76,6 +77,7 @@ class Fleet:
         self._away = Away()
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
+        self._beginnings = Batch(self._begin)
         self._reports = Batch(self._record)
         self._epochs = Batch(
             self._read_epoch,
@@ -119,9 +121,7 @@ class Fleet:
 
     async def begin(self, vehicle_id: int, action: int, sha256: str) -> bool:
         """Whether the vehicle may fetch this artifact of this action now; if so, it has begun."""
-        return await self._transaction(
-            lambda connection: admission.begin(connection, vehicle_id, action, sha256)
-        )
+        return await self._beginnings.submit(Beginning(vehicle_id, action, sha256))
 
     async def deployment(self, vehicle_id: int, action: int) -> Deployment | None:
         """What an action installs; None: nothing this vehicle may see."""
@@ -195,7 +195,9 @@ class Fleet:
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""
-        for batch in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
+        for batch in (
+            self._standings, self._admissions, self._beginnings, self._reports, self._epochs, self._pings,
+        ):  # fmt: skip
             await batch.drained()
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
@@ -207,6 +209,9 @@ class Fleet:
         distinct = list(dict.fromkeys(vehicle_ids))
         offered = await self._transaction(lambda connection: admission.admit(connection, distinct))
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
+
+    async def _begin(self, group: Sequence[Beginning]) -> Sequence[bool]:
+        return await self._transaction(lambda connection: begin_group(connection, group))
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
         return await self._transaction(lambda connection: reports.record(connection, group))

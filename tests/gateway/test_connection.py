@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from gateway import connection
+from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client
 
 
@@ -25,11 +26,18 @@ async def test_a_head_that_does_not_end_is_refused(client: Client) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n"])
-async def test_a_head_that_does_not_come_is_not_waited_for(
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nHost: x\r\n",
+    ],
+    ids=["nothing", "half a head"],
+)
+async def test_a_request_that_does_not_come_is_not_waited_for(
     client: Client, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.05)
     reader, writer = await opened(client)
     writer.write(sent)
     assert await reader.read() == b""
@@ -46,4 +54,20 @@ async def test_a_long_body_is_no_long_head(client: Client) -> None:
             await writer.drain()
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
         await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    writer.close()
+
+
+async def test_a_report_whose_body_does_not_come_is_not_waited_for(
+    new_vehicle: NewVehicle, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.2)
+    vehicle, _ = new_vehicle()
+    reader, writer = await opened(client)
+    head = (
+        f"PUT {vehicle.home}/configData HTTP/1.1\r\nHost: x\r\nAuthorization: TargetToken {vehicle.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    )
+    writer.write(head.encode() + b"{")
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
     writer.close()

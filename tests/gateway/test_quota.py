@@ -1,12 +1,8 @@
 """How much a vehicle may say of one action; what ends it is always taken."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
 from campaign.assignment import Said, Target
-from gateway import body
 from gateway.errors import TooMany
 from gateway.quota import ENDING, ENTRIES_MAX, LOOK_EVERY, Quota
 from store.reports import Effect, Report
@@ -92,20 +88,3 @@ async def test_fifty_details_are_kept_and_no_more(new_vehicle: NewVehicle, world
         said = {"execution": "download", "result": {"finished": "none"}, "details": ["x"] * many}
         answer = await vehicle.send("POST", f"/deploymentBase/{action}/feedback", json={"status": said})
         assert answer.status == status, many
-
-
-async def test_a_body_that_does_not_come_is_not_waited_for(
-    new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(body, "BODY_SECONDS", 0.05)
-    vehicle, _ = new_vehicle()
-    forever = asyncio.Event()
-
-    async def slowly() -> AsyncIterator[bytes]:
-        yield b"{"
-        await forever.wait()
-
-    answer = await vehicle.send(
-        "PUT", "/configData", data=slowly(), headers={"Content-Type": "application/json"}
-    )
-    assert answer.status == 408
