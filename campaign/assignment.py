@@ -156,7 +156,7 @@ def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
         # Success means all of it: one ECU that failed makes it a failure, whatever is claimed of the whole.
         if said.finished == "failure" or _some_ecu_failed(said):
             return _failure(said)
-        proven = fetched and complete and SKIPPED not in said.details
+        proven = fetched and complete and not _skipped(said)
         return Happening.SUCCEED if proven else Happening.DEFER
     if said.execution == "rejected":
         return Happening.DEFER
@@ -166,6 +166,14 @@ def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
     if said.execution in ("proceeding", "resumed"):
         return Happening.INSTALL if fetched else Happening.PROGRESS
     return Happening.NOTE
+
+
+def _skipped(said: Said) -> bool:
+    return any(_plain(text) == _plain(SKIPPED) for text in said.details)
+
+
+def _plain(text: str) -> str:
+    return text.strip().rstrip(".").lower()
 
 
 def _some_ecu_failed(said: Said) -> bool:

@@ -127,6 +127,8 @@ MEANINGS: list[tuple[Said, Happening, Happening]] = [
     # SWUpdate: told to skip, it closes with success; so does a restart with -c 2 on an action never fetched.
     (said("closed", "success", SKIPPED), Happening.DEFER, Happening.DEFER),
     (said("closed", "success", "a log line", SKIPPED), Happening.DEFER, Happening.DEFER),
+    (said("closed", "success", " skipped update"), Happening.DEFER, Happening.DEFER),
+    (said("closed", "success", "Skipped update of the map, it is new"), Happening.DEFER, Happening.SUCCEED),
     # SWUpdate: a failure needs no proof.
     (said("closed", "failure", "Update Failed."), Happening.FAIL, Happening.FAIL),
     (said("closed", "failure", "No suitable .swu image found", SKIPPED), Happening.FAIL, Happening.FAIL),
