@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from campaign.assignment import Target
+from campaign.assignment import FAILURES, Target
 from campaign.definition import Interaction
 from campaign.package import Module
 from gateway.errors import RETRY_AFTER_SECONDS
@@ -113,6 +113,7 @@ _STATUS = {
     Target.DOWNLOADING: "DOWNLOAD",
     Target.INSTALLING: "RUNNING",
     Target.SUCCEEDED: "FINISHED",
+    **dict.fromkeys(FAILURES, "ERROR"),
 }
 
 
@@ -138,7 +139,9 @@ def _described(home: str, found: Deployment) -> Json:
     chunks = [
         _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
     ]
-    return {"download": handling, "update": handling, "chunks": chunks}
+    # Only ever open: where it is not, there is no description, for "skip" would be taken for a success.
+    window = {"maintenanceWindow": "available"} if found.windowed else {}
+    return {"download": handling, "update": handling, **window, "chunks": chunks}
 
 
 def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:

@@ -60,7 +60,8 @@ async def test_what_was_not_started_is_gone_when_the_window_closes(
     limit(world, window=window(timedelta(hours=-1)))
     deployment = (await vehicle.poll()).link["deploymentBase"]
     artifact = f"/softwaremodules/{file.id}/artifacts/{file.name}"
-    assert (await vehicle.send("GET", deployment)).status == 200
+    described = await vehicle.send("GET", deployment)
+    assert (described.status, described.json["deployment"]["maintenanceWindow"]) == (200, "available")
     assert (await vehicle.send("HEAD", artifact)).status == 200
     limit(world, window=window(timedelta(hours=5)))
     world.run("UPDATE assignment SET offer_until = now()")
