@@ -6,7 +6,7 @@ that from this commit on nobody is admitted, without waiting for a worker or for
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -31,9 +31,11 @@ from campaign.assignment import (
     meaning,
 )
 from campaign.deferral import Deferral, DeferralReason, read_deferral
+from campaign.ecu_results import still_failed
 from campaign.judgement import Evidence
 from campaign.metrics import total
 from campaign.pace import defer_back_off
+from store.ecu_words import said_before
 from store.evidence import (
     BAD_COHORTS_SQL,
     BY_COHORT_SQL,
@@ -84,6 +86,7 @@ SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.atte
                  AND e.sw_version = m.module ->> 'version')
            ORDER BY m.place) END AS missing,
        a.cancel_wanted, a.finished_at < c.window_began_at AS acknowledged,
+       jsonb_array_length(c.package -> 'modules') > 1 AS several,
        {STANDS_SQL} AS stands, {EXCLUDED_SQL} AS excluded
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
@@ -172,7 +175,8 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     campaigns = sorted({split(report.action)[0] for report in reports})
     await connection.execute(LOCK_SQL, [campaigns])
     rows = await _read(connection, reports)
-    decided = [_decide(rows.get((r.vehicle_id, split(r.action)[0])), r) for r in reports]
+    heard = await _with_ecus(connection, reports, rows)
+    decided = [_decide(rows.get((r.vehicle_id, split(r.action)[0])), r) for r in heard]
     changed = [row for row in rows.values() if row["heard"]]
     if changed:
         # Only silence is an outcome that a report corrects.
@@ -200,6 +204,32 @@ async def _read(
         | dict.fromkeys(("code", "message", "back_off", "deferral", "deferral_value"))
         for row in rows
     }
+
+
+async def _with_ecus(
+    connection: AsyncConnection, reports: Sequence[Report], rows: dict[tuple[int, int], dict[str, Any]]
+) -> list[Report]:
+    """The reports; a claim that all succeeded with the ECUs that were said before to have failed."""
+    several = {key for key, row in rows.items() if row["several"]}
+    claims = [r for r in reports if (r.vehicle_id, split(r.action)[0]) in several and _claims(r)]
+    words = await said_before(connection, [(r.vehicle_id, r.action) for r in claims])
+    heard = []
+    for report in reports:
+        before = words.get((report.vehicle_id, report.action))
+        if before is not None and report.channel == "deployment":
+            own = report.said.details
+            if _claims(report):
+                details = (*own, *still_failed(before, own))
+                heard.append(replace(report, said=report.said.model_copy(update={"details": details})))
+                continue
+            before += own
+        heard.append(report)
+    return heard
+
+
+def _claims(report: Report) -> bool:
+    closed = report.channel == "deployment" and report.said.execution == "closed"
+    return closed and report.said.finished != "failure"
 
 
 def _decide(row: dict[str, Any] | None, report: Report) -> tuple[Effect, str]:
