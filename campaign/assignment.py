@@ -1,9 +1,9 @@
 """One target's way through a campaign: its states, the events that move it, and what a report means.
 
 Rules, in order: a terminal state moves only by a correcting report (a success or failure after ``silent`` or
-``expired``); nothing moves backwards by a late or repeated report; a claim of success without all artifacts
-fetched, or with an ECU that failed, is no success; only an outcome that is known counts as an attempt. The
-state a failure ends in is its class.
+``expired``), and a success where the vehicle's own configuration contradicts it; nothing moves backwards by a
+late or repeated report; a claim of success without all artifacts fetched, or with an ECU that failed, is no
+success; only an outcome that is known counts as an attempt. The state a failure ends in is its class.
 """
 
 from collections.abc import Mapping
@@ -75,6 +75,7 @@ class Happening(StrEnum):
     EXPIRE = "expire"
     OUTDATE = "outdate"
     EXCLUDE = "exclude"
+    CONTRADICT = "contradict"
     NOTE = "note"
 
 
@@ -112,6 +113,8 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
         (Target.DOWNLOADING, Happening.INSTALL): Target.INSTALLING,
         (Target.DOWNLOADING, Happening.STALL): Target.STALLED,
         (Target.INSTALLING, Happening.FALL_SILENT): Target.SILENT,
+        # It was claimed and never so: no outcome, and offered again.
+        (Target.SUCCEEDED, Happening.CONTRADICT): Target.DEFERRED,
     }
     return ways
 
