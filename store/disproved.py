@@ -40,7 +40,7 @@ WHERE a.vehicle_id = %s AND a.campaign_id = %s AND t.campaign_id = a.campaign_id
 #: What was fetched proves nothing any more: a success that is told again would count again.
 _TAKE_BACK = """
 UPDATE assignment SET state = %(state)s, finished_at = NULL, not_before = clock_timestamp() + %(back_off)s,
-       fetched_at = NULL, files = 0, deferral = %(reason)s, deferral_value = NULL, message = %(message)s
+       files = 0, deferral = %(reason)s, deferral_value = NULL, message = %(message)s
 WHERE vehicle_id = %(vehicle)s AND campaign_id = %(campaign)s
 """
 
