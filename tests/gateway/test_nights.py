@@ -14,10 +14,10 @@ import pytest
 
 from campaign.install_window import CampaignWindow
 from campaign.permission import Answer, Owner, Terms, permission
-from gateway.messages import SPREAD, sleep
+from gateway.messages import OPENING_SPREAD, sleep
 
 MOMENT = timedelta(microseconds=1)
-VINS = [f"5YJYGDEE0MF00000{number}" for number in range(10)]
+VINS = [f"5YJYGDEE0MF00{number:04}" for number in range(12)]
 
 #: Window, zone, the noon before in local time, and the opening and the close in UTC.
 NIGHTS = [
@@ -58,7 +58,7 @@ def slept(vin: str, interval: timedelta, opens_in: timedelta) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-@pytest.mark.parametrize("interval", [timedelta(minutes=1), timedelta(minutes=37), timedelta(hours=5)])
+@pytest.mark.parametrize("interval", [timedelta(minutes=1), timedelta(minutes=37), timedelta(hours=23)])
 @pytest.mark.parametrize("night", NIGHTS, ids=lambda night: " ".join(night[:4]))
 def test_a_vehicle_that_sleeps_as_it_is_told_meets_its_window_soon_after_it_opens(
     night: tuple[str, ...], interval: timedelta
@@ -73,7 +73,7 @@ def test_a_vehicle_that_sleeps_as_it_is_told_meets_its_window_soon_after_it_open
             now += slept(vin, interval, utc(opens) - now)
             answer = permission(terms(begins, ends), Owner(zone=zone), None, now)
         assert answer.until == utc(closes)
-        assert utc(opens) <= now <= utc(opens) + 2 * SPREAD * interval + timedelta(seconds=1)
+        assert utc(opens) <= now <= utc(opens) + min(interval, OPENING_SPREAD) + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("night", NIGHTS, ids=lambda night: " ".join(night[:4]))
