@@ -33,7 +33,6 @@ class _Count:
 
     found: Waits | None = None
     due: float = 0.0
-    running: bool = False
 
 
 def _aside(work: Callable[[], None]) -> None:
@@ -42,7 +41,8 @@ def _aside(work: Callable[[], None]) -> None:
 
 
 class Counts:
-    """The last counts of the campaigns that this worker looks at.
+    """The last counts of the campaigns that this worker looks at, made one at a time: the ticks need the rest
+    of its connections.
 
     Args:
         engine: where to count.
@@ -54,13 +54,14 @@ class Counts:
         self._start = start
         self._counts: dict[int, _Count] = {}
         self._lock = threading.Lock()
+        self._counting = False
 
     def latest(self, campaign_id: int) -> Waits | None:
         """Why its vehicles waited when they were last counted; None: not known yet. Counts anew when due."""
         with self._lock:
             count = self._counts.setdefault(campaign_id, _Count())
-            due = not count.running and time.monotonic() >= count.due
-            count.running = count.running or due
+            due = not self._counting and time.monotonic() >= count.due
+            self._counting = self._counting or due
         if due:
             self._start(lambda: self._look(campaign_id, count))
         return count.found
@@ -83,4 +84,4 @@ class Counts:
         finally:
             ended = time.monotonic()
             count.due = ended + max(_LEAST_PAUSE, _SHARE * (ended - began))
-            count.running = False
+            self._counting = False

@@ -83,6 +83,19 @@ def test_a_tick_waits_for_no_count_and_begins_no_second_one_beside_it(fleet: Fle
     assert len(worker.aside.works) == 1
 
 
+def test_one_campaign_is_counted_at_a_time_whatever_their_number(fleet: Fleet) -> None:
+    campaigns = [fleet.launch(name=name) for name in "abc"]
+    worker = Worker(fleet)
+    for campaign in campaigns:
+        worker.tick(watch(campaign))
+    assert len(worker.aside.works) == 1
+    for _ in campaigns:
+        worker.aside.run()
+        for campaign in campaigns:
+            worker.tick(watch(campaign))
+    assert all(worker.tick(watch(campaign))[1].endswith(FREE) for campaign in campaigns)
+
+
 def test_a_count_is_not_followed_at_once_by_another(fleet: Fleet) -> None:
     campaign, worker = fleet.launch(), Worker(fleet)
     worker.tick(watch(campaign))
