@@ -34,6 +34,10 @@ Pool = AsyncConnectionPool[AsyncConnection]
 #: Longer than any healthy transaction; a caller of a dead one is told to come back.
 PATIENCE_SECONDS = 10
 
+#: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has two
+#: more (gateway/server.py): however many vehicles read descriptions, reports and their senders find one.
+SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
+
 #: So long without a failure counts as back.
 STEADY_SECONDS = 5
 
@@ -74,6 +78,8 @@ class Fleet:
         self._reports = Batch(self._record)
         self._pings = Batch(self._ping)
         self._pressure = Pressure()
+        self._single = asyncio.Semaphore(SINGLE_AT_ONCE)
+        self._waiting = 0
 
     @property
     def pressure(self) -> int:
@@ -187,22 +193,39 @@ class Fleet:
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
         distinct = list(dict.fromkeys(vins))
-        found = await self._transaction(lambda connection: polls.standings(connection, distinct))
+        found = await self._grouped(lambda connection: polls.standings(connection, distinct))
         return [found.get(vin) for vin in vins]
 
     async def _admit(self, vehicle_ids: Sequence[int]) -> Sequence[int | None]:
         distinct = list(dict.fromkeys(vehicle_ids))
-        offered = await self._transaction(lambda connection: admission.admit(connection, distinct))
+        offered = await self._grouped(lambda connection: admission.admit(connection, distinct))
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
-        return await self._transaction(lambda connection: reports.record(connection, group))
+        return await self._grouped(lambda connection: reports.record(connection, group))
 
     async def _ping(self, callers: Sequence[None]) -> Sequence[None]:
-        await self._transaction(lambda connection: connection.execute("SELECT 1"))
+        await self._grouped(lambda connection: connection.execute("SELECT 1"))
         return callers
 
     async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """A question of a single vehicle: it waits for others of its kind, and no group waits for it."""
+        if self._waiting >= SINGLE_WAITING:
+            raise Unavailable("too much is waiting; come back later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._single.acquire()
+        except TimeoutError:
+            raise Unavailable("too much is waiting; come back later") from None
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._grouped(work)
+        finally:
+            self._single.release()
+
+    async def _grouped(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:
                 result = await work(connection)
