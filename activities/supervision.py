@@ -13,9 +13,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.messages import Supervised
 from activities.transaction import transaction
-from campaign.assignment import IN_FLIGHT, TERMINAL
+from activities.waits import Counts
+from campaign.assignment import IN_FLIGHT, OPEN, TERMINAL
 from campaign.glimpse import Glimpse
-from campaign.supervision import Observation, Watch, find
+from campaign.supervision import Mode, Observation, Watch, find
 from store.supervision import tick
 
 #: The error type of a tick that found nothing; its first detail is a glimpse of what it saw.
@@ -23,15 +24,21 @@ WATCHING = "Watching"
 
 _LONGEST = timedelta(seconds=8)
 
+#: Of the line for people: with the glimpse and a stack trace it must stay below the 4 kB that Temporal keeps.
+_LONGEST_WAITING = 300
+
 #: Between the end of a tick and the next, however long it took.
 _LEAST_PAUSE = timedelta(milliseconds=100)
 
 
 class Supervision:
-    """Ticks. ``lease`` is renewed at each, ``interval`` lies between two of them."""
+    """Ticks. ``lease`` is renewed at each, ``interval`` lies between two; ``counts``: why vehicles wait."""
 
-    def __init__(self, engine: Engine, lease: timedelta, interval: timedelta) -> None:
+    def __init__(
+        self, engine: Engine, lease: timedelta, interval: timedelta, counts: Counts | None = None
+    ) -> None:
         self._engine = engine
+        self._counts = counts or Counts(engine)
         self._lease = lease
         self._interval = interval
 
@@ -41,6 +48,7 @@ class Supervision:
         began = time.monotonic()
         with transaction(self._engine, _LONGEST) as connection:
             seen = tick(connection, watch, self._lease)
+        seen = self._with_waits(watch, seen)
         finding = find(watch, seen)
         if finding is not None:
             return Supervised(finding=finding, seen=seen)
@@ -53,6 +61,15 @@ class Supervision:
             next_retry_delay=_pause(self._interval, timedelta(seconds=time.monotonic() - began)),
         )
 
+    def _with_waits(self, watch: Watch, seen: Observation) -> Observation:
+        """The same with why vehicles wait, where some do and the campaign delivers."""
+        if watch.mode is Mode.HOLDING or not seen.gate_open:
+            self._counts.forget(watch.campaign_id)
+            return seen
+        if not seen.released.of(OPEN):
+            return seen
+        return seen.model_copy(update={"waits": self._counts.latest(watch.campaign_id)})
+
 
 def _pause(interval: timedelta, spent: timedelta) -> timedelta:
     return max(interval - spent, min(_LEAST_PAUSE, interval))
@@ -64,4 +81,9 @@ def _line(watch: Watch, seen: Observation) -> str:
     return (
         f"{watch.mode}: {view.name} {tally.of(TERMINAL)} of {tally.size} over, "
         f"{tally.of(IN_FLIGHT)} in flight; {view.verdict.sentence}"
+        + (f"; {_short(seen.waiting)}" if seen.waiting else "")
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_WAITING else f"{text[: _LONGEST_WAITING - 1]}…"

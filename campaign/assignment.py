@@ -1,9 +1,9 @@
 """One target's way through a campaign: its states, the events that move it, and what a report means.
 
 Rules, in order: a terminal state moves only by a correcting report (a success or failure after ``silent`` or
-``expired``); nothing moves backwards by a late or repeated report; a claim of success without all artifacts
-fetched, or with an ECU that failed, is no success; only an outcome that is known counts as an attempt. The
-state a failure ends in is its class.
+``expired``), and a success where the vehicle's own configuration contradicts it; nothing moves backwards by a
+late or repeated report; a claim of success without all artifacts fetched, or with an ECU that failed, is no
+success; only an outcome that is known counts as an attempt. The state a failure ends in is its class.
 """
 
 from collections.abc import Mapping
@@ -75,6 +75,7 @@ class Happening(StrEnum):
     EXPIRE = "expire"
     OUTDATE = "outdate"
     EXCLUDE = "exclude"
+    CONTRADICT = "contradict"
     NOTE = "note"
 
 
@@ -112,6 +113,8 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
         (Target.DOWNLOADING, Happening.INSTALL): Target.INSTALLING,
         (Target.DOWNLOADING, Happening.STALL): Target.STALLED,
         (Target.INSTALLING, Happening.FALL_SILENT): Target.SILENT,
+        # It was claimed and never so: no outcome, and offered again.
+        (Target.SUCCEEDED, Happening.CONTRADICT): Target.DEFERRED,
     }
     return ways
 
@@ -156,7 +159,7 @@ def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
         # Success means all of it: one ECU that failed makes it a failure, whatever is claimed of the whole.
         if said.finished == "failure" or _some_ecu_failed(said):
             return _failure(said)
-        proven = fetched and complete and SKIPPED not in said.details
+        proven = fetched and complete and not _skipped(said)
         return Happening.SUCCEED if proven else Happening.DEFER
     if said.execution == "rejected":
         return Happening.DEFER
@@ -166,6 +169,14 @@ def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
     if said.execution in ("proceeding", "resumed"):
         return Happening.INSTALL if fetched else Happening.PROGRESS
     return Happening.NOTE
+
+
+def _skipped(said: Said) -> bool:
+    return any(_plain(text) == _plain(SKIPPED) for text in said.details)
+
+
+def _plain(text: str) -> str:
+    return text.strip().rstrip(".").lower()
 
 
 def _some_ecu_failed(said: Said) -> bool:

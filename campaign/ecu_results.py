@@ -26,6 +26,13 @@ class EcuResult:
     code: int | None = None
     text: str = ""
 
+    def __str__(self) -> str:
+        """The line it is read from."""
+        result = f"ecu={self.ecu} result={'success' if self.succeeded else 'failure'}"
+        version = "" if self.version is None else f" version={self.version}"
+        code = "" if self.code is None else f" code={self.code}"
+        return f"{result}{version}{code}" + (f" {self.text}" if self.text else "")
+
 
 def read_ecu_results(details: Iterable[str]) -> list[EcuResult]:
     """The results in some details, in their order; lines that are none are left out."""
@@ -40,6 +47,13 @@ def read_ecu_results(details: Iterable[str]) -> list[EcuResult]:
         for line in details
         if (found := _LINE.fullmatch(line.strip())) is not None
     ]
+
+
+def still_failed(before: Iterable[str], now: Iterable[str]) -> list[str]:
+    """The lines said ``before`` by which an ECU failed, and of which nothing is said ``now``."""
+    named = latest(read_ecu_results(now))
+    known = latest(read_ecu_results(before)).values()
+    return [str(result) for result in known if not result.succeeded and result.ecu not in named]
 
 
 def latest(results: Iterable[EcuResult]) -> dict[str, EcuResult]:

@@ -16,6 +16,9 @@ from campaign.supervision import Observation, Window
 #: Bytes of a glimpse as JSON. A stack trace takes 1 kB, and the line for people some hundreds of bytes.
 MOST = 2_000
 
+#: Why vehicles wait, in so many sentences: the guards need the room as well.
+_REASONS = 2
+
 
 class PhaseGlimpse(Message):
     """The counts of a phase, and what its guards say in one sentence."""
@@ -36,6 +39,7 @@ class Glimpse(Message):
     verdicts: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
+    waiting: str = ""
 
     @classmethod
     def of(cls, seen: Observation, present: int) -> Self:
@@ -47,6 +51,7 @@ class Glimpse(Message):
         glimpse = cls(
             at=seen.at, window=seen.window, cap=seen.cap, culprit=seen.culprit, phases=tuple(phases[:1])
         )
+        glimpse = glimpse._and(waiting=seen.waiting_in_short(_REASONS))
         for verdict in seen.verdicts:
             glimpse = glimpse._and(verdicts=(*glimpse.verdicts, verdict.sentence))
         glimpse = glimpse._and(excluded=seen.excluded)

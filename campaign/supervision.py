@@ -11,6 +11,7 @@ from campaign.model import Message
 from campaign.pace import processed
 from campaign.promotion import Decision, Promotion
 from campaign.verdict import Verdict
+from campaign.waiting import MOST_REASONS, Waits, told
 
 
 class Mode(StrEnum):
@@ -57,7 +58,8 @@ class Observation(Message):
 
     ``verdicts`` and ``promotion`` are those of the phase that is watched; ``culprit`` is who fails, as far as
     is known by now: those under way at a stop still report; ``cap`` is how many vehicles may be in flight;
-    ``withdrawn`` says who withdrew the package everywhere, and why.
+    ``withdrawn`` says who withdrew the package everywhere, and why; ``waits`` why vehicles waited when they
+    were last counted, which takes too long for every moment.
     """
 
     at: datetime
@@ -74,6 +76,22 @@ class Observation(Message):
     cap: int | None = None
     excluded: tuple[str, ...] = ()
     withdrawn: str = ""
+    waits: Waits | None = None
+
+    @property
+    def released(self) -> Tally:
+        """The phases that vehicles may be admitted in, together."""
+        return sum((view.tally for view in self.phases if view.released_at is not None), Tally())
+
+    @property
+    def waiting(self) -> str:
+        """Why vehicles wait while the campaign delivers, and whether nobody is under way."""
+        return self.waiting_in_short(MOST_REASONS + 1)
+
+    def waiting_in_short(self, most: int) -> str:
+        """The same with so many reasons at the most."""
+        waits = self.waits.first(most) if self.waits is not None else None
+        return told(self.released, waits) if self.gate_open else ""
 
     def phase(self, number: int) -> PhaseView:
         """The view of a phase, by number from 1."""

@@ -147,6 +147,23 @@ def revoke_command(
         typer.echo(f"{revoked} vehicles have no token any more")
 
 
+@fleet.command("ask-config", epilog=EXIT_CODES)
+def ask_config_command(
+    vin: Annotated[list[str], typer.Argument(help="The vehicles.")],
+    as_json: AsJson = False,
+) -> None:
+    """Ask vehicles for their configuration (DDI's configData); `fleet show` has it after their next polls.
+
+    Example: fleet ask-config 1HGCM82633A004352
+    """
+    with one_line_errors(), database(load_settings()) as connection:
+        asked = stored.ask_configuration(connection, vin)
+    if as_json:
+        print_json({"asked": asked})
+    else:
+        typer.echo(f"{asked} vehicles more are asked for their configuration")
+
+
 @fleet.command("gateway-token", epilog=EXIT_CODES)
 def gateway_token_command(
     out: Annotated[Path, typer.Option(help="A new file for the token; only you can read it.")],

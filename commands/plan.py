@@ -188,7 +188,7 @@ def waiting(
     with one_line_errors(), reading(load_settings()) as connection:
         found = why_waiting(connection, campaign)
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([each.model_dump(mode="json") for each in found])
         return
     print_table(
         ("phase", "state", "reason", "vehicles", "most often", "next"),

@@ -23,6 +23,8 @@ def view(status: Status) -> RenderableType:
     parts: list[RenderableType] = [_phases(status)]
     if status.why:
         parts.append(Text(status.why, style=f"bold {colour}"))
+    if status.waiting:
+        parts.append(Text(status.waiting))
     if status.exposure is not None and status.stage == "Paused":
         parts.append(Text(f"at the stop: {status.exposure.sentence}"))
     parts += [Text(line, style="dim") for line in _aside(status)]

@@ -21,7 +21,7 @@ OCTETS = "application/octet-stream"
 class Files:
     """The files of a folder, each under its sha256.
 
-    Several ranges in one request are answered as multipart/byteranges; overlapping ones are joined.
+    Several ranges in one request are answered as multipart/byteranges.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,9 +34,13 @@ class Files:
         etag = f'"{stored.sha1}"'
         response = FileResponse(
             self._folder / stored.sha256,
-            headers={"ETag": etag, "X-Content-Type-Options": "nosniff"},
+            headers={
+                "ETag": etag,
+                "X-Content-Type-Options": "nosniff",
+                # A registered name has nothing in it that would need quotes.
+                "Content-Disposition": f"attachment;filename={request.path_params['filename']}",
+            },
             media_type=OCTETS,
-            filename=request.path_params["filename"],
             stat_result=facts,
         )
         headers = request.headers

@@ -6,7 +6,8 @@ Nothing is answered before its transaction is committed. The server's ``synchron
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -35,6 +36,10 @@ Pool = AsyncConnectionPool[AsyncConnection]
 
 #: Longer than any healthy transaction; a caller of a dead one is told to come back.
 PATIENCE_SECONDS = 10
+
+#: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has one
+#: more for each kind of group (gateway/server.py): however many read descriptions, reports find one.
+SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
 
 #: So long without a failure counts as back.
 STEADY_SECONDS = 5
@@ -87,6 +92,8 @@ class Fleet:
         )
         self._pings = Batch(self._ping)
         self._pressure = Pressure()
+        self._single = asyncio.Semaphore(SINGLE_AT_ONCE)
+        self._waiting = 0
 
     @property
     def pressure(self) -> int:
@@ -202,36 +209,64 @@ class Fleet:
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
         distinct = list(dict.fromkeys(vins))
-        found = await self._read(lambda connection: polls.standings(connection, distinct))
+        found = await self._work(lambda connection: polls.standings(connection, distinct))
         return [found.get(vin) for vin in vins]
 
     async def _admit(self, vehicle_ids: Sequence[int]) -> Sequence[int | None]:
         distinct = list(dict.fromkeys(vehicle_ids))
-        offered = await self._transaction(lambda connection: admission.admit(connection, distinct))
+        offered = await self._committed(lambda connection: admission.admit(connection, distinct))
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _begin(self, group: Sequence[Beginning]) -> Sequence[bool]:
-        return await self._transaction(lambda connection: begin_group(connection, group))
+        return await self._committed(lambda connection: begin_group(connection, group))
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
-        return await self._transaction(lambda connection: reports.record(connection, group))
+        return await self._committed(lambda connection: reports.record(connection, group))
 
     async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
         self.look()
-        return [await self._read(epoch)] * len(callers)
+        return [await self._work(epoch)] * len(callers)
 
     async def _ping(self, callers: Sequence[None]) -> Sequence[None]:
-        await self._read(lambda connection: connection.execute("SELECT 1"))
+        await self._work(lambda connection: connection.execute("SELECT 1"))
         return callers
 
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """A question of a single vehicle."""
+        async with self._turn():
+            return await self._work(work)
+
     async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """The same, of several statements that belong together."""
+        async with self._turn():
+            return await self._committed(work)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A single vehicle waits for others of its kind, and no group waits for it."""
+        if self._waiting >= SINGLE_WAITING:
+            raise Unavailable("too much is waiting; come back later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._single.acquire()
+        except TimeoutError:
+            raise Unavailable("too much is waiting; come back later") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._single.release()
+
+    async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         async def committed(connection: AsyncConnection) -> Result:
             async with connection.transaction():
                 return await work(connection)
 
-        return await self._read(committed)
+        return await self._work(committed)
 
-    async def _read(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def _work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Each statement a transaction of its own: of reading, that saves two round trips of three."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:

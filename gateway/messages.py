@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from campaign.assignment import Target
+from campaign.assignment import FAILURES, Target
 from campaign.definition import Interaction
 from campaign.package import Module
 from gateway.errors import RETRY_AFTER_SECONDS
@@ -24,6 +24,10 @@ DOCUMENT_VERSION = 1
 
 #: How far a vehicle's interval lies from the configured one, so that a fleet started at once spreads out.
 SPREAD = 0.1
+
+#: Within this time after the opening of an install window those who wait for it come, one after the other. A
+#: vehicle has the same place every night: a longer one would have some sleep through a short window for ever.
+OPENING_SPREAD = timedelta(minutes=5)
 
 _DAY_SECONDS = 24 * 60 * 60
 
@@ -43,14 +47,13 @@ def sleep(vin: str, interval: timedelta, opens_in: timedelta | None = None) -> s
 
     Args:
         opens_in: how long it is to the opening of its install window. Where that is sooner the vehicle comes
-            shortly after it, spread like all polls and by no more than it has to wait.
+            within the interval after it, and within `OPENING_SPREAD`.
     """
     place = _place(vin)
     seconds = round(interval.total_seconds() * (1 + SPREAD * (2 * place - 1)))
     if opens_in is not None:
-        wait = opens_in.total_seconds()
-        spread = min(2 * SPREAD * interval.total_seconds(), wait)
-        seconds = min(seconds, math.ceil(wait + place * spread))
+        spread = min(interval, OPENING_SPREAD).total_seconds()
+        seconds = min(seconds, math.ceil(opens_in.total_seconds() + place * spread))
     seconds = min(max(seconds, 1), _DAY_SECONDS - 1)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
@@ -113,6 +116,7 @@ _STATUS = {
     Target.DOWNLOADING: "DOWNLOAD",
     Target.INSTALLING: "RUNNING",
     Target.SUCCEEDED: "FINISHED",
+    **dict.fromkeys(FAILURES, "ERROR"),
 }
 
 
@@ -138,7 +142,9 @@ def _described(home: str, found: Deployment) -> Json:
     chunks = [
         _chunk(home, module, found.artifacts[module.artifact.sha256]) for module in found.package.modules
     ]
-    return {"download": handling, "update": handling, "chunks": chunks}
+    # Only ever open: where it is not, there is no description, for "skip" would be taken for a success.
+    window = {"maintenanceWindow": "available"} if found.windowed else {}
+    return {"download": handling, "update": handling, **window, "chunks": chunks}
 
 
 def _chunk(home: str, module: Module, stored: StoredArtifact) -> Json:

@@ -5,19 +5,24 @@ numbers that are none. What passes here it serves right.
 """
 
 import re
+from itertools import pairwise
 
 _RANGES = re.compile(r"bytes=\s*([0-9]*-[0-9]*)(?:\s*,\s*([0-9]*-[0-9]*))*\s*", re.ASCII)
 
 
 def satisfiable(header: str, size_bytes: int) -> bool:
-    """Whether every range in the header lies within a file of this size: ``a-b``, ``a-`` and ``-n``.
+    """Whether every range in the header lies within a file of this size, and no two overlap.
 
-    An end beyond the file is cut; ``bytes=<size>-``, which asks whether a file is complete, is not within.
+    Ranges are ``a-b``, ``a-`` and ``-n``. An end beyond the file is cut; ``bytes=<size>-``, which asks
+    whether a file is complete, is not within.
     """
     if not _RANGES.fullmatch(header):
         return False
-    parts = header.partition("=")[2].split(",")
-    return all(_within(part.strip(), size_bytes) for part in parts)
+    parts = [part.strip() for part in header.partition("=")[2].split(",")]
+    if not all(_within(part, size_bytes) for part in parts):
+        return False
+    spans = sorted(_span(part, size_bytes) for part in parts)
+    return all(last < following for (_, last), (following, _) in pairwise(spans))
 
 
 def _within(part: str, size_bytes: int) -> bool:
@@ -27,6 +32,14 @@ def _within(part: str, size_bytes: int) -> bool:
     if not first:
         return bool(last) and int(last) > 0 and size_bytes > 0
     return int(first) < size_bytes and (not last or int(first) <= int(last))
+
+
+def _span(part: str, size_bytes: int) -> tuple[int, int]:
+    """The first and the last byte of a range that lies within the file."""
+    first, _, last = part.partition("-")
+    if not first:
+        return max(size_bytes - int(last), 0), size_bytes - 1
+    return int(first), min(int(last), size_bytes - 1) if last else size_bytes - 1
 
 
 def _short(digits: str) -> bool:

@@ -15,7 +15,7 @@ from gateway.fleet import Pool
 from gateway.tls import server_context
 from runtime.settings import Settings
 
-POOL_MIN, POOL_MAX = 2, 8
+POOL_MIN, POOL_MAX = 2, 12
 
 #: A vehicle that waits longer for a connection is better told to come back.
 CONNECTION_SECONDS = 3

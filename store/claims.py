@@ -1,4 +1,6 @@
-"""What a vehicle says it runs, told by the name of a package (PUT installedBase)."""
+"""What a vehicle says it runs, told by the name of a package (PUT installedBase) or by ECU (configData)."""
+
+from collections.abc import Mapping
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
@@ -43,12 +45,16 @@ async def claim_installed(
     ecus = {ecu: (hw_id, running) for ecu, hw_id, running in rows}
     if any(module.ecu not in ecus or ecus[module.ecu][0] not in module.hw_ids for module in package.modules):
         return None
-    changed = [
-        {"ecu": module.ecu, "version": module.version}
-        for module in package.modules
-        if ecus[module.ecu][1] != module.version
-    ]
-    if changed:
-        values = {"changed": Jsonb(changed), "vehicle": vehicle_id, "source": SOURCE}
-        await connection.execute(_CHANGE, values)
+    changed = {
+        module.ecu: module.version for module in package.modules if ecus[module.ecu][1] != module.version
+    }
+    await keep_software(connection, vehicle_id, changed)
     return bool(changed)
+
+
+async def keep_software(connection: AsyncConnection, vehicle_id: int, changed: Mapping[str, str]) -> None:
+    """Keep which version ECUs run by the vehicle's own word, by their names, and its history."""
+    if changed:
+        await connection.execute(_ECUS, [vehicle_id])
+        rows = [{"ecu": ecu, "version": version} for ecu, version in changed.items()]
+        await connection.execute(_CHANGE, {"changed": Jsonb(rows), "vehicle": vehicle_id, "source": SOURCE})

@@ -5,6 +5,9 @@ from typing import Literal
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from campaign.reported import reported_versions
+from store.disproved import compare
+
 Mode = Literal["merge", "replace", "remove"]
 
 _NEW = {
@@ -17,9 +20,15 @@ _NEW = {
 async def put_config(
     connection: AsyncConnection, vehicle_id: int, mode: Mode, data: dict[str, str | None]
 ) -> None:
-    """Store attributes a vehicle reported; in a merge, null removes a key."""
+    """Store attributes a vehicle reported; in a merge, null removes a key.
+
+    Of ECUs it names in them the software is kept, and a success that this contradicts is taken back.
+    """
     await connection.execute(
         f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = clock_timestamp(), config_wanted = false "
         "WHERE id = %s",
         (Jsonb(data), vehicle_id),
     )
+    versions = {} if mode == "remove" else reported_versions(data)
+    if versions:
+        await compare(connection, vehicle_id, versions)

@@ -209,6 +209,19 @@ def revoke_tokens(connection: Connection, vins: Sequence[str]) -> int:
         return connection.execute(_REVOKE, (wanted,)).rowcount
 
 
+def ask_configuration(connection: Connection, vins: Sequence[str]) -> int:
+    """Ask vehicles for their configuration, until they have sent it. Returns how many were not asked before.
+
+    Raises:
+        Refused: a VIN is unknown; nothing was changed.
+    """
+    wanted = sorted({vin.strip().upper() for vin in vins})
+    with connection.transaction():
+        _refuse_unknown(connection, wanted, subject="configuration")
+        query = "UPDATE vehicle SET config_wanted = true WHERE vin = ANY(%s) AND NOT config_wanted"
+        return connection.execute(query, (wanted,)).rowcount
+
+
 def gateway_token(out: Path) -> bytes:
     """Write a new token to a new file that only its owner reads; returns its sha256. Nothing is stored.
 
@@ -221,12 +234,12 @@ def gateway_token(out: Path) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _refuse_unknown(connection: Connection, vins: Sequence[str]) -> None:
+def _refuse_unknown(connection: Connection, vins: Sequence[str], subject: str = "tokens") -> None:
     known = {vin for (vin,) in connection.execute("SELECT vin FROM vehicle WHERE vin = ANY(%s)", (vins,))}
     if unknown := [vin for vin in vins if vin not in known]:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         problem = Problem("vin", ", ".join(unknown[:3]) + more, "there is no such vehicle; import it first")
-        raise Refused([problem], subject="tokens")
+        raise Refused([problem], subject=subject)
 
 
 def _private_file(path: Path) -> TextIO:

@@ -20,7 +20,8 @@ class Held:
     """An assignment as a group of reports finds it, and what they make of it.
 
     ``fetched`` in any attempt, ``fetched_now`` since the offer; ``missing`` are the ECUs whose file was not
-    fetched since the offer and which had not its software before; ``in_slice``: it has its slice of time.
+    fetched since the offer and which had not its software before; ``in_slice``: it has its slice of time;
+    ``several``: its package has more than one module.
     ``was`` is the state before; ``heard`` says that something of it is to be written.
     """
 
@@ -38,6 +39,7 @@ class Held:
     acknowledged: bool
     stands: bool
     excluded: bool
+    several: bool
     state: Target = field(init=False)
     heard: bool = False
     refused_cancel: bool = False
@@ -73,7 +75,7 @@ SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.atte
                  AND e.sw_version = m.module ->> 'version')
            ORDER BY m.place) END,
        a.slice IS NOT NULL, a.cancel_wanted, coalesce(a.finished_at < c.window_began_at, false),
-       {STANDS_SQL}, {EXCLUDED_SQL}
+       {STANDS_SQL}, {EXCLUDED_SQL}, jsonb_array_length(c.package -> 'modules') > 1
 FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
 WHERE a.vehicle_id = ANY(%s) AND a.campaign_id = ANY(%s)
 """

@@ -11,18 +11,22 @@ from campaign.action import action_id, split
 from campaign.assignment import Target
 from campaign.definition import Interaction
 from campaign.package import Package
-from store.words import IN_FLIGHT_SQL, STANDS_SQL, STARTED_SQL
+from store.words import ATTEMPTS_SQL, IN_FLIGHT_SQL, STANDS_SQL, STARTED_SQL
 
 _VISIBLE = f"a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {STANDS_SQL}"
 
+_COLUMNS = "a.state, c.definition ->> 'interaction', c.package, a.offer_until IS NOT NULL"
+
+#: Also one that has had its outcome: a client that was away reads what it has told of. It opens nothing.
 _DEPLOYMENT = f"""
-SELECT a.state, c.definition ->> 'interaction', c.package
+SELECT {_COLUMNS}
 FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
-WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND NOT a.cancel_wanted AND ({_VISIBLE})
+WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND NOT a.cancel_wanted
+  AND ({_VISIBLE} OR a.state IN ({ATTEMPTS_SQL}))
 """
 
-_INSTALLED = """
-SELECT a.state, c.definition ->> 'interaction', c.package
+_INSTALLED = f"""
+SELECT {_COLUMNS}
 FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
 WHERE a.vehicle_id = %s AND a.campaign_id = %s AND a.attempt = %s AND a.state = 'succeeded'
 """
@@ -70,17 +74,18 @@ class StoredArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """An action as a vehicle may see it now; ``artifacts`` by sha256."""
+    """An action as a vehicle may see it now; ``artifacts`` by sha256, ``windowed``: offered in a window."""
 
     action: int
     state: Target
     interaction: Interaction
     package: Package
     artifacts: Mapping[str, StoredArtifact]
+    windowed: bool = False
 
 
 async def deployment(connection: AsyncConnection, vehicle_id: int, action: int) -> Deployment | None:
-    """The deployment behind an action; None where this vehicle has none to see (foreign, over, withdrawn)."""
+    """The deployment behind an action; None where this vehicle has none to see: foreign or withdrawn."""
     return await _described(connection, _DEPLOYMENT, vehicle_id, action)
 
 
@@ -95,11 +100,17 @@ async def _described(
     row = await (await connection.execute(query.encode(), (vehicle_id, *split(action)))).fetchone()
     if row is None:
         return None
-    return await described(connection, action, Target(row[0]), row[1], row[2])
+    return await described(connection, action, Target(row[0]), row[1], row[2], windowed=row[3])
 
 
 async def described(
-    connection: AsyncConnection, action: int, state: Target, interaction: str, package_body: Any
+    connection: AsyncConnection,
+    action: int,
+    state: Target,
+    interaction: str,
+    package_body: Any,
+    *,
+    windowed: bool = False,
 ) -> Deployment:
     """An action with its package and the files in it."""
     package = Package.model_validate(package_body)
@@ -107,7 +118,7 @@ async def described(
     async with connection.cursor(row_factory=class_row(StoredArtifact)) as cursor:
         await cursor.execute(_ARTIFACTS, [hashes])
         stored = {artifact.sha256: artifact for artifact in await cursor.fetchall()}
-    return Deployment(action, state, Interaction(interaction), package, stored)
+    return Deployment(action, state, Interaction(interaction), package, stored, windowed)
 
 
 async def artifact(

@@ -89,6 +89,11 @@ class Outlook:
     confirm: int | None = None
     opens_in: timedelta | None = None
 
+    @property
+    def barred(self) -> bool:
+        """Nothing can be had now, neither an offer nor a question: coming soon is of no use."""
+        return not self.admissible and self.confirm is None
+
     def with_answer(self, answer: Permission, action: int, now: datetime) -> "Outlook":
         """The same with the answer of one more campaign, a lesser one."""
         waits = [self.opens_in, None if answer.opens_at is None else answer.opens_at - now]
@@ -110,7 +115,8 @@ class Standing:
     ``action`` and ``state`` are those of its live assignment (offered, downloading or installing), if any;
     ``stands`` says whether that campaign's gate is open under a valid lease and its install window, too;
     ``installed`` is the action it installed last; ``waits``: it has an action, or some campaign that delivers
-    has one for it; ``idle``: there is nothing for it, nor will be in this ``epoch`` (store/epoch.py).
+    has one for it, or a question to its owner, now; ``idle``: there is nothing for it, nor will be in this
+    ``epoch`` (store/epoch.py).
     """
 
     vehicle_id: int
@@ -152,7 +158,8 @@ async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[st
             stands=stands,
             installed=None if done_campaign is None else action_id(done_campaign, done_attempt),
             outlook=asked.get(vehicle_id, _NONE if limited is None else _FREE),
-            waits=campaign_id is not None or limited is not None,
+            waits=campaign_id is not None
+            or (limited is not None and not asked.get(vehicle_id, _FREE).barred),
             idle=campaign_id is None and limited is None and not put_off and not config_wanted,
             epoch=epoch,
         )

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from campaign.action import split
 from campaign.assignment import FAILURES, Target
 from store import breaches, held
+from store.ecu_words import with_ecus
 from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
 from store.installed import install
@@ -60,7 +61,8 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         await connection.execute(PLAN_ONCE_SQL)
         await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
         rows = await held.read(connection, set(keys))
-    decided = [decide(rows.get(key), report) for key, report in zip(keys, reports, strict=True)]
+    told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
+    decided = [decide(rows.get(key), report) for key, report in zip(keys, told, strict=True)]
     changed = [row for row in rows.values() if row.heard]
     async with connection.pipeline():
         if changed:

@@ -5,22 +5,25 @@ that the rules are asked some hundred times and not once for each vehicle.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection
 
 from campaign.assignment import Target
-from campaign.permission import Answer
+from campaign.waiting import READY, Waiting, Waits, together
 from store.failures import campaign_of
 from store.permissions import decide
 from store.words import EXCLUDED_SQL
+
+#: All phases, or those that are released.
+_PHASES_SQL = """(%(unreleased)s OR a.phase IN (
+    SELECT number FROM phase WHERE campaign_id = %(id)s AND released_at IS NOT NULL))"""
 
 #: What a vehicle measured is told by the value that was said most often.
 _DEFERRED = f"""
 SELECT a.phase, coalesce(a.deferral, 'other') AS reason, count(*) AS vehicles, min(a.not_before) AS next,
        mode() WITHIN GROUP (ORDER BY a.deferral_value) AS value
 FROM assignment AS a WHERE a.campaign_id = %(id)s AND a.state = 'deferred' AND NOT {EXCLUDED_SQL}
+  AND {_PHASES_SQL}
 GROUP BY a.phase, reason
 """
 
@@ -43,28 +46,11 @@ FROM campaign AS c, (
         ORDER BY k.id DESC LIMIT 1
     ) AS k ON true
     WHERE a.campaign_id = %(id)s AND a.state = 'pending' AND NOT {EXCLUDED_SQL}
+      AND {_PHASES_SQL}
     GROUP BY a.phase, v.timezone, v.install_window, v.update_preference, k.spoken, spared
 ) AS w
 WHERE c.id = %(id)s
 """
-
-#: Nothing bars them: they are offered the update when they poll and there is room.
-READY = "ready"
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """So many vehicles of a phase wait for one reason; ``state`` is pending or deferred.
-
-    ``value`` is what most of them measured, ``next`` when the first of them may be offered the update again.
-    """
-
-    phase: int
-    state: Target
-    reason: str
-    vehicles: int
-    value: str | None = None
-    next: datetime | None = None
 
 
 def waiting(connection: Connection, campaign: str) -> list[Waiting]:
@@ -76,31 +62,38 @@ def waiting(connection: Connection, campaign: str) -> list[Waiting]:
     Raises:
         Refused: there is none.
     """
-    key = {"id": campaign_of(connection, campaign)}
-    found = [
-        Waiting(row.phase, Target.DEFERRED, row.reason, row.vehicles, row.value, row.next)
+    return _found(connection, {"id": campaign_of(connection, campaign), "unreleased": True})
+
+
+def waits(connection: Connection, campaign_id: int) -> Waits:
+    """Why the vehicles of the released phases wait, in words; seconds for a million of them."""
+    found = _found(connection, {"id": campaign_id, "unreleased": False})
+    at = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    return Waits.of(at, found)
+
+
+def _found(connection: Connection, key: dict[str, int]) -> list[Waiting]:
+    deferred = [
+        Waiting(
+            phase=row.phase,
+            state=Target.DEFERRED,
+            reason=row.reason,
+            vehicles=row.vehicles,
+            value=row.value,
+            next=row.next,
+        )
         for row in connection.exec_driver_sql(_DEFERRED, key).fetchall()
     ]
-    found += _together(_answers(connection, key))
-    return sorted(found, key=lambda each: (-each.vehicles, each.phase, each.reason))
+    return together([*deferred, *_answers(connection, key)])
 
 
 def _answers(connection: Connection, key: dict[str, int]) -> Iterator[Waiting]:
     for row in connection.exec_driver_sql(_PENDING, key).fetchall():
         answer = decide(row.facts, row.now)
-        reason = READY if answer.answer is Answer.GRANTED else answer.answer.value
-        yield Waiting(row.phase, Target.PENDING, reason, row.vehicles, next=answer.opens_at)
-
-
-def _together(parts: Iterator[Waiting]) -> list[Waiting]:
-    """One row for each phase and reason, with the earliest time."""
-    sums: dict[tuple[int, str], Waiting] = {}
-    for part in parts:
-        known = sums.setdefault((part.phase, part.reason), part)
-        if known is not part:
-            times = [time for time in (known.next, part.next) if time is not None]
-            vehicles = known.vehicles + part.vehicles
-            sums[part.phase, part.reason] = Waiting(
-                part.phase, part.state, part.reason, vehicles, next=min(times, default=None)
-            )
-    return list(sums.values())
+        yield Waiting(
+            phase=row.phase,
+            state=Target.PENDING,
+            reason=READY if answer.granted else answer.answer.value,
+            vehicles=row.vehicles,
+            next=answer.opens_at,
+        )

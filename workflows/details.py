@@ -13,6 +13,8 @@ DETAILS_BYTES = 3_900
 _LONGEST_WHY = 400
 _LONGEST_NOTE = 160
 _LONGEST_NAME = 40
+#: Three reasons; the query has all of them.
+_LONGEST_WAITING = 500
 #: Phases shown before and after the present one.
 _AROUND = 3
 
@@ -22,6 +24,8 @@ def details(current: Status) -> str:
     lines = [f"## {current.state}: {current.name}", "", f"Package {current.package}", ""]
     if current.why:
         lines += [f"**{_short(current.why, _LONGEST_WHY)}**", ""]
+    if current.waiting:
+        lines += [_capital(_short(current.waiting, _LONGEST_WAITING)) + ".", ""]
     first, last = max(current.phase - _AROUND, 1), min(current.phase + _AROUND, len(current.phases))
     if first > 1:
         lines.append(f"- {first - 1} earlier phases: done")
@@ -79,6 +83,10 @@ def _short(text: str, longest: int) -> str:
     """One line of at most ``longest`` characters; what people say must not break the page."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _rate(phase: PhaseStatus) -> str:

@@ -54,6 +54,7 @@ class Status(Message):
     promotion: str = ""
     cap: int | None = None
     excluded: tuple[str, ...] = ()
+    waiting: str = ""
     package: str
     campaign_id: int
     notes: tuple[Line, ...]
@@ -85,6 +86,7 @@ def status(definition: Definition, story: Story) -> Status:
         promotion=seen.promotion.sentence if seen and seen.promotion else "",
         cap=seen.cap if seen else None,
         excluded=seen.excluded if seen else (),
+        waiting=seen.waiting if seen and story.state in (State.ROLLING_OUT, State.BAKING) else "",
         package=story.package or definition.package_name,
         campaign_id=story.campaign_id,
         notes=tuple(story.notes),
@@ -144,6 +146,7 @@ def refreshed(current: Status, seen: Glimpse) -> Status:
             "windows": seen.windows or current.windows,
             "cap": seen.cap,
             "excluded": seen.excluded or current.excluded,
+            "waiting": seen.waiting,
         }
     )
 

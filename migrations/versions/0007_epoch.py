@@ -33,9 +33,13 @@ CREATE CONSTRAINT TRIGGER epoch_of_gates AFTER UPDATE OF gate_open, lease_until 
 CREATE CONSTRAINT TRIGGER epoch_of_releases AFTER UPDATE OF allowance ON phase
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.allowance = 0 AND NEW.allowance > 0)
     EXECUTE FUNCTION raise_epoch();
-CREATE CONSTRAINT TRIGGER epoch_of_late_successes AFTER UPDATE OF state ON assignment
+CREATE CONSTRAINT TRIGGER epoch_of_corrections AFTER UPDATE OF state ON assignment
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (NEW.state = 'succeeded' AND OLD.state NOT IN ('offered', 'downloading', 'installing', 'succeeded'))
+    WHEN ((NEW.state = 'succeeded') <> (OLD.state = 'succeeded')
+          AND OLD.state NOT IN ('offered', 'downloading', 'installing'))
+    EXECUTE FUNCTION raise_epoch();
+CREATE CONSTRAINT TRIGGER epoch_of_wishes AFTER UPDATE OF config_wanted ON vehicle
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.config_wanted AND NOT OLD.config_wanted)
     EXECUTE FUNCTION raise_epoch();
 CREATE TRIGGER epoch_of_tokens AFTER UPDATE OF token_hash, former_token_hash ON vehicle
     FOR EACH STATEMENT EXECUTE FUNCTION raise_epoch();
@@ -58,7 +62,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TRIGGER epoch_of_gates ON campaign")
     op.execute("DROP TRIGGER epoch_of_releases ON phase")
-    op.execute("DROP TRIGGER epoch_of_late_successes ON assignment")
+    op.execute("DROP TRIGGER epoch_of_corrections ON assignment")
+    op.execute("DROP TRIGGER epoch_of_wishes ON vehicle")
     op.execute("DROP TRIGGER epoch_of_tokens ON vehicle")
     op.execute("DROP FUNCTION raise_epoch_unless_it_delivered")
     op.execute("DROP FUNCTION raise_epoch")

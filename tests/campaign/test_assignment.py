@@ -27,23 +27,23 @@ from campaign.assignment import (
 
 #: Rows: the state; columns: the events of the head. A dot: nothing changes.
 TABLE = """
-state           admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   harm     fail_download   cancel    fall_silent stall   expire  note outdate        exclude
-pending         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
-deferred        offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
-stalled         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded
-offered         .       pending  downloading downloading .          deferred .         failed rolled_back critical download_failed cancelled .           .       expired .    .              excluded
-downloading     .       .        .           .           installing deferred succeeded failed rolled_back critical download_failed cancelled .           stalled expired .    .              excluded
-installing      .       .        .           .           .          deferred succeeded failed rolled_back critical failed          cancelled silent      .       .       .    .              excluded
-succeeded       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-failed          .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-rolled_back     .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-critical        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-download_failed .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-silent          .       .        .           .           .          .        succeeded failed rolled_back critical failed          .         .           .       .       .    .              .
-not_applicable  .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-cancelled       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
-expired         .       .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       .       .    .              .
-excluded        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .
+state           admit   withdraw fetch       progress    install    defer    succeed   fail   roll_back   harm     fail_download   cancel    fall_silent stall   expire  note outdate        exclude  contradict
+pending         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded  .
+deferred        offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded  .
+stalled         offered .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       expired .    not_applicable excluded  .
+offered         .       pending  downloading downloading .          deferred .         failed rolled_back critical download_failed cancelled .           .       expired .    .              excluded  .
+downloading     .       .        .           .           installing deferred succeeded failed rolled_back critical download_failed cancelled .           stalled expired .    .              excluded  .
+installing      .       .        .           .           .          deferred succeeded failed rolled_back critical failed          cancelled silent      .       .       .    .              excluded  .
+succeeded       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  deferred
+failed          .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+rolled_back     .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+critical        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+download_failed .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+silent          .       .        .           .           .          .        succeeded failed rolled_back critical failed          .         .           .       .       .    .              .  .
+not_applicable  .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+cancelled       .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
+expired         .       .        .           .           .          .        succeeded failed rolled_back critical download_failed .         .           .       .       .    .              .  .
+excluded        .       .        .           .           .          .        .         .      .           .        .               .         .           .       .       .    .              .  .
 """  # noqa: E501
 _HEAD, *_ROWS = map(str.split, TABLE.strip().splitlines())
 WANTED = {
@@ -72,12 +72,13 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(sorted(TERMINAL), Happening)), ids=str)
-def test_a_terminal_state_moves_only_where_a_late_truth_corrects_what_time_concluded(
+def test_a_terminal_state_moves_only_where_a_late_truth_corrects_what_time_concluded_or_was_claimed(
     state: Target, event: Happening
 ) -> None:
     corrects = state in (Target.SILENT, Target.EXPIRED) and event in OUTCOMES
-    assert (after(state, event) is not state) is corrects
-    assert after(state, event) in TERMINAL
+    contradicts = (state, event) == (Target.SUCCEEDED, Happening.CONTRADICT)
+    assert (after(state, event) is not state) is (corrects or contradicts)
+    assert (after(state, event) in TERMINAL) is not contradicts
 
 
 def test_the_sets_of_states_fit_together() -> None:
@@ -127,6 +128,8 @@ MEANINGS: list[tuple[Said, Happening, Happening]] = [
     # SWUpdate: told to skip, it closes with success; so does a restart with -c 2 on an action never fetched.
     (said("closed", "success", SKIPPED), Happening.DEFER, Happening.DEFER),
     (said("closed", "success", "a log line", SKIPPED), Happening.DEFER, Happening.DEFER),
+    (said("closed", "success", " skipped update"), Happening.DEFER, Happening.DEFER),
+    (said("closed", "success", "Skipped update of the map, it is new"), Happening.DEFER, Happening.SUCCEED),
     # SWUpdate: a failure needs no proof.
     (said("closed", "failure", "Update Failed."), Happening.FAIL, Happening.FAIL),
     (said("closed", "failure", "No suitable .swu image found", SKIPPED), Happening.FAIL, Happening.FAIL),

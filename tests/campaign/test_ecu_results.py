@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.assignment import Happening, Said, meaning
-from campaign.ecu_results import EcuResult, latest, read_ecu_results
+from campaign.ecu_results import EcuResult, latest, read_ecu_results, still_failed
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ from campaign.ecu_results import EcuResult, latest, read_ecu_results
 )
 def test_a_line_says_what_became_of_an_ecu_or_is_text(line: str, found: EcuResult | None) -> None:
     assert read_ecu_results([line]) == ([] if found is None else [found])
+    assert found is None or str(found) == line.strip()
 
 
 def test_the_last_word_on_an_ecu_counts() -> None:
@@ -38,6 +39,14 @@ def test_the_last_word_on_an_ecu_counts() -> None:
         "A": True,
         "B": True,
     }
+
+
+def test_an_ecu_that_failed_stays_so_until_something_else_is_said_of_it() -> None:
+    before = ["ecu=A result=failure", "ecu=B result=failure code=7 no word", "ecu=A result=success"]
+    assert still_failed(before, ["done"]) == ["ecu=B result=failure code=7 no word"]
+    assert still_failed(before, ["ecu=B result=success"]) == []
+    assert still_failed(before, ["ecu=B result=failure"]) == []
+    assert still_failed([], ["ecu=B result=failure"]) == []
 
 
 @given(st.lists(st.text()))

@@ -9,10 +9,13 @@ from campaign.glimpse import MOST, Glimpse
 from campaign.guards import STANDARD_GUARDS
 from campaign.supervision import Observation, PhaseView, Window
 from campaign.verdict import Counts, evaluate
+from campaign.waiting import Waits
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 COUNTS = Counts(started=1_200_000, finished=1_190_000, failed=31_000, group=2_000_000)
 VERDICTS = tuple(evaluate(guard, COUNTS) for guard in STANDARD_GUARDS)
+#: As long as what is said of vehicles that wait may be.
+LONG = "1234567 " + "refused by their owners, " * 6
 TALLY = Tally(by_state=dict.fromkeys((Target.SUCCEEDED, Target.FAILED, Target.PENDING), 1_234_567))
 
 
@@ -33,6 +36,7 @@ def seen(phases: int, windows: int = 0, verdicts: int = len(VERDICTS)) -> Observ
         ),
         cap=40,
         excluded=("hw_id=BOSCH-MRR-EVO15",),
+        waits=Waits(at=NOW, sentences=(LONG,) * 6),
     )
 
 
@@ -41,6 +45,7 @@ def test_all_of_a_usual_campaign_is_shown() -> None:
     assert (glimpse.at, glimpse.window, glimpse.cap) == (NOW, 4, 40)
     assert glimpse.verdicts == tuple(verdict.sentence for verdict in VERDICTS)
     assert glimpse.excluded == ("hw_id=BOSCH-MRR-EVO15",)
+    assert glimpse.waiting.startswith("nobody is under way; waiting")
     for number in (1, 2):
         phase = glimpse.phase(number)
         assert phase is not None

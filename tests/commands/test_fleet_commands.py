@@ -158,6 +158,16 @@ def test_tokens_are_replaced_with_an_overlap_and_revoked(tmp_path: Path) -> None
     assert "there is no such vehicle" in run("fleet", "revoke", "X", exit_code=1).stderr
 
 
+@pytest.mark.usefixtures("served")
+def test_a_vehicle_is_asked_for_its_configuration() -> None:
+    run("fleet", "import", SAMPLE)
+    assert run("fleet", "ask-config", HONDA).stdout == "0 vehicles more are asked for their configuration\n"
+    assert json.loads(run("fleet", "ask-config", HONDA, "--json").stdout) == {"asked": 0}
+    refused = run("fleet", "ask-config", "X", exit_code=1).stderr
+    assert refused.startswith("configuration refused")
+    assert "there is no such vehicle" in refused
+
+
 def test_a_gateway_token_is_made_with_the_setting_that_admits_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

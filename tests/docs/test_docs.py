@@ -40,11 +40,11 @@ from campaign.promotion import OnInconclusive, Promotion, Requires
 from campaign.rings import StandardRings, standard_rings
 from campaign.supervision import Finding
 from campaign.verdict import Counts, Status, evaluate
+from campaign.waiting import READY
 from commands.documents import _Loader
 from docs.diagrams import BLOCK, diagrams
 from runtime.settings import PREFIX, Settings
 from starter import app
-from store.waiting import READY
 from workflows import search
 from workflows.campaign import CampaignWorkflow
 

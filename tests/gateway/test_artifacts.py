@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from campaign.assignment import Target
-from store import admission
+from store.beginning import Beginning, begin_group
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Answer, Vehicle
 from tests.gateway.world import CONTENT, File, World
@@ -49,7 +50,7 @@ async def test_the_whole_file_is_served_with_what_clients_check(download: Downlo
         "content-type": "application/octet-stream",
         "accept-ranges": "bytes",
         "etag": f'"{download.file.sha1}"',
-        "content-disposition": 'attachment; filename="radar.swu"',
+        "content-disposition": "attachment;filename=radar.swu",
         "x-content-type-options": "nosniff",
     }
     assert {name: answer.headers[name] for name in expected} == expected
@@ -96,7 +97,7 @@ async def test_several_parts_are_served_as_multipart(download: Download) -> None
 async def test_a_range_outside_the_file_answers_416_and_starts_nothing(
     download: Download, world: World
 ) -> None:
-    for header in (f"bytes={SIZE}-", "bytes=9-5", "bytes=x-y", "items=0-1", "bytes=-0"):
+    for header in (f"bytes={SIZE}-", "bytes=9-5", "bytes=x-y", "items=0-1", "bytes=-0", "bytes=0-9,5-14"):
         answer = await download.send(Range=header)
         assert answer.status == 416, header
         assert answer.headers["content-range"] == f"bytes */{SIZE}"
@@ -138,13 +139,11 @@ async def test_a_download_that_has_not_begun_is_refused_when_the_campaign_stops(
 async def test_no_byte_is_given_when_the_campaign_stops_between_the_look_and_the_begin(
     download: Download, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = admission.begin
-
-    async def too_late(connection: AsyncConnection, vehicle_id: int, action: int, sha256: str) -> bool:
+    async def too_late(connection: AsyncConnection, group: Sequence[Beginning]) -> list[bool]:
         world.run("UPDATE campaign SET gate_open = false")
-        return await begin(connection, vehicle_id, action, sha256)
+        return await begin_group(connection, group)
 
-    monkeypatch.setattr(admission, "begin", too_late)
+    monkeypatch.setattr("gateway.fleet.begin_group", too_late)
     answer = await download.send()
     assert answer.status == 404
     assert answer.json["errorCode"] == "ringmaster.missing"

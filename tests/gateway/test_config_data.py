@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from campaign.assignment import Target
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.world import World
 
@@ -46,6 +47,25 @@ async def test_what_cannot_be_kept_is_refused_and_changes_nothing(
     await vehicle.send("PUT", "/configData", json={"data": BEFORE})
     assert (await vehicle.send("PUT", "/configData", json=body)).status == status
     assert world.value("SELECT reported FROM vehicle") == BEFORE
+
+
+async def test_a_success_that_the_configuration_contradicts_is_none(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    world.ecu(number)
+    file = world.file()
+    action = world.assign(number, world.campaign(file))
+    await vehicle.poll()
+    await vehicle.send("GET", f"/softwaremodules/{file.id}/artifacts/{file.name}")
+    await vehicle.feedback(action, "closed", "success")
+    assert world.state(number) is Target.SUCCEEDED
+    assert "configData" in (await vehicle.poll()).link
+    runs = {"mode": "replace", "data": {"vin": "V", "sw_version.Radar": "1.3.0"}}
+    assert (await vehicle.send("PUT", "/configData", json=runs)).status == 200
+    assert world.state(number) is Target.DEFERRED
+    # Nothing is shown as installed, and no client is kept busy with its configuration.
+    assert (await vehicle.poll()).link == {}
 
 
 async def test_attributes_are_put(new_vehicle: NewVehicle) -> None:

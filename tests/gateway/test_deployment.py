@@ -3,7 +3,7 @@
 import pytest
 
 from campaign.action import action_id
-from campaign.assignment import STARTED, Target
+from campaign.assignment import ATTEMPTS, STARTED, Target
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.world import World
 
@@ -47,7 +47,7 @@ async def test_reading_a_deployment_changes_nothing_and_has_an_etag(
 
 
 @pytest.mark.parametrize("delivering", [True, False])
-async def test_only_a_live_action_is_described_and_an_unstarted_one_only_while_delivered(
+async def test_a_live_action_and_one_with_an_outcome_is_described_and_an_unstarted_one_while_delivered(
     new_vehicle: NewVehicle, world: World, delivering: bool
 ) -> None:
     campaign = world.campaign(world.file(), delivering=delivering)
@@ -57,7 +57,8 @@ async def test_only_a_live_action_is_described_and_an_unstarted_one_only_while_d
         action = world.assign(number, campaign, state)
         if (await vehicle.send("GET", f"/deploymentBase/{action}")).status == 200:
             described.add(state)
-    assert described == STARTED | ({Target.OFFERED} if delivering else set())
+            assert world.state(number) is state
+    assert described == STARTED | ATTEMPTS | ({Target.OFFERED} if delivering else set())
 
 
 async def test_foreign_and_impossible_actions_are_not_there(new_vehicle: NewVehicle, world: World) -> None:

@@ -28,7 +28,13 @@ async def test_an_update_is_told_from_the_offer_to_the_success(new_vehicle: NewV
     assert (await vehicle.feedback(action, "closed", "success")).status == 200
     assert world.state(number) is Target.SUCCEEDED
     assert "deploymentBase" not in (await vehicle.poll()).link
-    assert (await vehicle.send("GET", f"/deploymentBase/{action}")).status == 404
+    # It is described still, and there is nothing to fetch or to do.
+    described = await vehicle.send("GET", f"/deploymentBase/{action}")
+    [chunk] = described.json["deployment"]["chunks"]
+    file = chunk["artifacts"][0]["_links"]["download-http"]["href"]
+    assert (await vehicle.send("GET", file)).status == 404
+    assert "deploymentBase" not in (await vehicle.poll()).link
+    assert world.state(number) is Target.SUCCEEDED
 
 
 async def test_what_is_over_answers_410_and_what_is_foreign_404(

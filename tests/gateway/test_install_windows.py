@@ -15,7 +15,9 @@ import pytest
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from tests.gateway.conftest import NewVehicle
+from gateway.messages import sleep
+from runtime.settings import Settings
+from tests.gateway.conftest import VIN, NewVehicle
 from tests.gateway.world import World
 
 ZONE = "Etc/GMT"
@@ -36,19 +38,41 @@ async def test_outside_its_window_a_vehicle_sees_no_link_and_comes_back_at_the_o
     new_vehicle: NewVehicle, world: World
 ) -> None:
     vehicle, number = new_vehicle()
-    world.assign(number, world.campaign(world.file()))
     usual = (await vehicle.poll()).json["config"]["polling"]["sleep"]
-    world.run("UPDATE assignment SET state = 'pending'")
+    world.assign(number, world.campaign(world.file()))
     limit(world, window=window(timedelta(hours=5)))
     far = await vehicle.poll()
     assert (far.link, far.json["config"]["polling"]["sleep"]) == ({}, usual)
     limit(world, window=window(timedelta(seconds=30)))
     near = await vehicle.poll()
     assert near.link == {}
-    assert "00:00:25" < near.json["config"]["polling"]["sleep"] < "00:02:30"
+    assert "00:00:25" < near.json["config"]["polling"]["sleep"] < "00:03:05"
     assert world.state(number) is Target.PENDING
     limit(world, window=window(timedelta(hours=-1)))
     assert list((await vehicle.poll()).link) == ["deploymentBase"]
+
+
+async def test_who_is_barred_comes_seldom_and_who_may_be_asked_or_served_soon(
+    new_vehicle: NewVehicle, world: World, settings: Settings
+) -> None:
+    vehicle, number = new_vehicle()
+    world.assign(number, world.campaign(world.file()))
+    soon, seldom = (sleep(VIN, wait) for wait in (settings.poll_interval, settings.poll_interval_seldom))
+
+    async def told(**terms: Any) -> str:
+        world.run("UPDATE assignment SET state = 'pending', offer_until = NULL")
+        limit(world, **terms)
+        return str((await vehicle.poll()).json["config"]["polling"]["sleep"])
+
+    assert await told(window=window(timedelta(hours=5))) == seldom
+    assert await told(window=window(timedelta(hours=-1))) == soon
+    assert await told(interaction="confirm") == soon
+    await vehicle.send(
+        "POST", f"/confirmationBase/{action_id(1, 1)}/feedback", json={"confirmation": "denied"}
+    )
+    assert await told(interaction="confirm") == seldom
+    world.run("UPDATE vehicle SET update_preference = 'never'")
+    assert await told() == seldom
 
 
 async def test_what_was_not_started_is_gone_when_the_window_closes(
@@ -60,7 +84,8 @@ async def test_what_was_not_started_is_gone_when_the_window_closes(
     limit(world, window=window(timedelta(hours=-1)))
     deployment = (await vehicle.poll()).link["deploymentBase"]
     artifact = f"/softwaremodules/{file.id}/artifacts/{file.name}"
-    assert (await vehicle.send("GET", deployment)).status == 200
+    described = await vehicle.send("GET", deployment)
+    assert (described.status, described.json["deployment"]["maintenanceWindow"]) == (200, "available")
     assert (await vehicle.send("HEAD", artifact)).status == 200
     limit(world, window=window(timedelta(hours=5)))
     world.run("UPDATE assignment SET offer_until = now()")

@@ -60,7 +60,9 @@ async def test_only_what_is_installed_is_described_as_such(new_vehicle: NewVehic
         (Target.OFFERED, "deploymentBase", "RETRIEVED"),
         (Target.DOWNLOADING, "deploymentBase", "DOWNLOAD"),
         (Target.INSTALLING, "deploymentBase", "RUNNING"),
+        (Target.SUCCEEDED, "deploymentBase", "FINISHED"),
         (Target.SUCCEEDED, "installedBase", "FINISHED"),
+        (Target.FAILED, "deploymentBase", "ERROR"),
     ],
 )
 async def test_a_vehicle_reads_its_own_words_again_the_newest_first(

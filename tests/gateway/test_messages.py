@@ -47,22 +47,32 @@ DAY_SECONDS = timedelta(hours=23, minutes=59, seconds=59).total_seconds()
     st.integers(1, int(DAY_SECONDS)),
     st.timedeltas(timedelta(milliseconds=1), timedelta(days=8)),
 )
-def test_a_vehicle_comes_back_after_the_opening_and_waits_at_most_twice_as_long(
+def test_a_vehicle_comes_back_soon_after_the_opening_and_never_later_than_usual(
     vin: str, interval_seconds: int, opens_in: timedelta
 ) -> None:
     interval = timedelta(seconds=interval_seconds)
     usual, near = seconds(messages.sleep(vin, interval)), seconds(messages.sleep(vin, interval, opens_in))
-    wait = opens_in.total_seconds()
+    wait, spread = opens_in.total_seconds(), min(interval, messages.OPENING_SPREAD).total_seconds()
     assert near <= usual
-    assert near == usual or wait <= near <= min(2 * wait, wait + 0.2 * interval_seconds) + 1
+    assert near == usual or wait <= near <= wait + spread + 1
 
 
-def test_a_fleet_that_waits_for_one_opening_spreads_after_it() -> None:
-    waits = [timedelta(seconds=10), timedelta(hours=3)]
-    for wait, latest in zip(waits, (timedelta(seconds=20), timedelta(hours=3 + 12 * 0.2)), strict=True):
-        slept = {seconds(messages.sleep(f"VIN{n}", timedelta(hours=12), wait)) for n in range(1_000)}
-        assert min(slept) - wait.total_seconds() <= 60
-        assert 0 <= latest.total_seconds() - max(slept) <= 60
+def test_a_fleet_that_waits_for_one_opening_spreads_over_the_minutes_after_it() -> None:
+    for wait in (timedelta(seconds=10), timedelta(hours=3)):
+        slept = [seconds(messages.sleep(f"VIN{n}", timedelta(hours=12), wait)) for n in range(1_000)]
+        late = [each - wait.total_seconds() for each in slept]
+        minutes = [sum(start <= each < start + 60 for each in late) for start in range(0, 300, 60)]
+        assert sum(minutes) >= 990
+        assert all(150 < each < 250 for each in minutes)
+
+
+def test_a_short_window_is_slept_through_by_nobody() -> None:
+    for hours in (1, 6, 23):
+        slept = {
+            seconds(messages.sleep(f"VIN{n}", timedelta(hours=hours), timedelta(minutes=30)))
+            for n in range(1_000)
+        }
+        assert max(slept) <= 35 * 60
 
 
 def test_nothing_to_do_has_no_links() -> None:

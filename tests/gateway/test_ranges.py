@@ -14,9 +14,11 @@ SIZE = 2_048
 
 WITHIN = """
     bytes=0-0  bytes=0-  bytes=2047-  bytes=10-20  bytes=-1  bytes=-9999  bytes=0-99999  bytes=0-1,5-6
+    bytes=5-6,0-4  bytes=-5,2042-2042
 """
 OUTSIDE = """
     bytes=2048-  bytes=5-4  bytes=-0  bytes=-  bytes=  bytes=a-b  bytes=1_0-20  items=0-1  bytes=0-1,9999-
+    bytes=0-9,9-10  bytes=5-,0-5  bytes=-5,2043-2043  bytes=0-99999,2047-  bytes=3-3,3-3
     bytes=0-1,  bytes  bytes=--5  bytes=5--1  0-1
 """
 

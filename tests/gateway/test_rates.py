@@ -1,5 +1,9 @@
 """How often a client may come, and who is sent away first when too many do."""
 
+import asyncio
+from collections import Counter
+
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,10 +12,11 @@ from campaign.assignment import Target
 from gateway import auth
 from gateway.batch import POLLS_WAITING, WAITING_ITEMS
 from gateway.errors import RETRY_AFTER_SECONDS
+from gateway.fleet import SINGLE_AT_ONCE
 from gateway.messages import retry_after
 from gateway.rates import Buckets
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
-from tests.gateway.http import Vehicle
+from tests.gateway.http import Client, Vehicle
 from tests.gateway.world import TOKEN, World
 
 
@@ -91,6 +96,29 @@ async def test_polls_are_sent_away_before_reports_and_nothing_is_changed_by_it(
     assert (await vehicle.feedback(action, "proceeding")).status == 200
     monkeypatch.setattr("gateway.batch.Batch.load", lambda batch: WAITING_ITEMS, raising=True)
     assert (await vehicle.feedback(action, "proceeding")).status == 503
+
+
+async def test_reports_find_a_connection_however_many_vehicles_read(
+    gateway: Gateway, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.fleet.SINGLE_WAITING", 20)
+    action = world.assign(world.vehicle(VIN), world.campaign(world.file()), Target.INSTALLING)
+    async with (
+        gateway(requests_per_second=1_000) as client,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        vehicle = Vehicle(Client(session, client.url), VIN, TOKEN)
+        with world.locked("artifact"):
+            reading = [
+                asyncio.create_task(vehicle.send("GET", f"/deploymentBase/{action}")) for _ in range(60)
+            ]
+            refused, _ = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result().status for task in refused} == {503}
+            assert (await vehicle.feedback(action, "proceeding")).status == 200
+            assert (await vehicle.poll()).status == 200
+        served = Counter(answer.status for answer in await asyncio.gather(*reading))
+    assert set(served) == {200, 503}
+    assert served[200] == SINGLE_AT_ONCE + 20
 
 
 async def test_a_busy_gateway_asks_everybody_to_come_less_often(

@@ -11,6 +11,8 @@
 import pytest
 
 from campaign.assignment import Target
+from store import fleet
+from store.connect import connect
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Vehicle
 from tests.gateway.world import File, World
@@ -105,6 +107,29 @@ async def test_a_success_in_which_one_ecu_failed_is_a_failure(new_vehicle: NewVe
     await vehicle.feedback(action, "closed", "success", *lines)
     assert world.state(number) is Target.FAILED
     assert world.value("SELECT message FROM assignment") == "; ".join(lines)
+
+
+async def test_what_became_of_each_ecu_is_seen_while_the_others_are_under_way(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number, action, files = await offered(new_vehicle, world)
+    await fetch(vehicle, files[0])
+
+    def seen() -> list[tuple[str, str, str | None, int | None, str]]:
+        with connect(world.url) as connection:
+            found = fleet.vehicle(connection, vehicle.vin)["ecu_results"]
+        return [(row["ecu"], row["result"], row["version"], row["code"], row["text"]) for row in found]
+
+    assert seen() == []
+    await vehicle.feedback(action, "proceeding", "none", "ecu=Radar result=success version=1.4.0")
+    assert seen() == [("Radar", "success", "1.4.0", None, "")]
+    await vehicle.feedback(action, "proceeding", "none", "ecu=Radar1 result=failure code=7 no word")
+    radar, second = ("Radar", "success", "1.4.0", None, ""), ("Radar1", "failure", None, 7, "no word")
+    assert seen() == [radar, second]
+    assert world.state(number) is Target.INSTALLING
+    # The next attempt of Radar1 turns out well: its last word counts.
+    await vehicle.feedback(action, "proceeding", "none", "ecu=Radar1 result=success version=1.4.0")
+    assert seen() == [radar, ("Radar1", "success", "1.4.0", None, "")]
 
 
 async def test_a_file_that_was_begun_is_fetched_on_without_a_write(

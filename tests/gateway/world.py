@@ -226,6 +226,13 @@ class World:
             connection.execute(text("SELECT id FROM campaign FOR UPDATE"))
             yield lambda: bool(self.value(waiting))
 
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Holds a table: whoever reads it waits."""
+        with self._engine.begin() as connection:
+            connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+            yield
+
     def run(self, statement: str, **values: Any) -> None:
         """A statement, committed."""
         with self._engine.begin() as connection:

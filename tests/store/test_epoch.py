@@ -43,6 +43,11 @@ CASES = {
         "UPDATE assignment SET state = 'succeeded'",
         True,
     ),
+    "a success is taken back": (
+        "UPDATE assignment SET state = 'succeeded'",
+        "UPDATE assignment SET state = 'deferred'",
+        True,
+    ),
     "a vehicle succeeds that installed": (
         "UPDATE assignment SET state = 'installing'",
         "UPDATE assignment SET state = 'succeeded'",
@@ -55,6 +60,16 @@ CASES = {
     ),
     "tokens are written": ("SELECT 1", "UPDATE vehicle SET token_hash = 'x'", True),
     "former tokens are forgotten": ("SELECT 1", "UPDATE vehicle SET former_token_hash = NULL", True),
+    "a configuration is wanted": (
+        "UPDATE vehicle SET config_wanted = false",
+        "UPDATE vehicle SET config_wanted = true",
+        True,
+    ),
+    "a configuration came": (
+        "UPDATE vehicle SET config_wanted = true",
+        "UPDATE vehicle SET config_wanted = false",
+        False,
+    ),
     "a vehicle tells of itself": ("SELECT 1", "UPDATE vehicle SET reported_at = now()", False),
 }
 

@@ -18,6 +18,7 @@ from store.connect import Connection, connect, engine
 from store.fleet import (
     Filter,
     Issued,
+    ask_configuration,
     fleet_size,
     gateway_token,
     issue_tokens,
@@ -228,6 +229,16 @@ def test_a_revoked_token_lets_nobody_in_and_neither_does_the_former_one(
     with pytest.raises(Refused, match="WVWZZZ1JZXW000001: there is no such vehicle"):
         revoke_tokens(connection, [VINS[2], "WVWZZZ1JZXW000001"])
     assert VINS[2] in hashes(connection)
+
+
+def test_vehicles_are_asked_for_their_configuration_once(connection: Connection) -> None:
+    connection.execute("UPDATE vehicle SET config_wanted = false")
+    assert ask_configuration(connection, [VINS[0].lower(), VINS[1]]) == 2
+    assert ask_configuration(connection, VINS[:3]) == 1
+    with pytest.raises(Refused, match="WVWZZZ1JZXW000001: there is no such vehicle"):
+        ask_configuration(connection, [VINS[3], "WVWZZZ1JZXW000001"])
+    asked = connection.execute("SELECT vin FROM vehicle WHERE config_wanted ORDER BY vin").fetchall()
+    assert [vin for (vin,) in asked] == sorted(VINS[:3])
 
 
 def test_a_gateway_token_is_in_its_file_alone(connection: Connection, tmp_path: Path) -> None:

@@ -243,6 +243,10 @@ CANCELS: list[tuple[tuple[str, str], Effect, str, bool]] = [
     (("closed", "failure"), Effect.RECORDED, "downloading", False),
     (("rejected", "success"), Effect.RECORDED, "downloading", False),
     (("proceeding", "none"), Effect.RECORDED, "downloading", True),
+    (("scheduled", "none"), Effect.RECORDED, "downloading", True),
+    (("resumed", "none"), Effect.RECORDED, "downloading", True),
+    # "canceled" is no acknowledgement: some clients say it while they go on.
+    (("canceled", "success"), Effect.RECORDED, "downloading", True),
 ]
 
 

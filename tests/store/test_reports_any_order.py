@@ -21,24 +21,28 @@ from campaign.assignment import (
     after,
     meaning,
 )
+from store.configuration import put_config
 from store.reports import Channel, Effect, Report
 from tests.store.fleet import Fleet, Gateway, cars, plain, report
 
 VEHICLES = 3
+#: What all of them ran before.
+OLD = {"sw_version.Radar": "1.3.0"}
 INSTALLED = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 _ROWS = (
-    "SELECT vehicle_id, state, attempt, coalesce(fetched_at >= offered_at, false), fetched_at IS NOT NULL "
-    "FROM assignment ORDER BY 1"
+    "SELECT vehicle_id, state, attempt, coalesce(fetched_at >= offered_at, false), fetched_at IS NOT NULL, "
+    "files <> 0 FROM assignment ORDER BY 1"
 )
 
-#: The state of a vehicle, its attempt, and whether it fetched an artifact in this attempt or in any.
-Row = tuple[Target, int, bool, bool]
+#: The state of a vehicle, its attempt, whether it fetched an artifact in this attempt or in any, and whether
+#: that counts as a proof.
+Row = tuple[Target, int, bool, bool, bool]
 _LOG = "SELECT vehicle_id, attempt, channel, execution, finished, details FROM report ORDER BY id"
 
 
-def earlier(state: Target, said: Report, *, ever: bool) -> Target | None:
+def earlier(state: Target, said: Report, *, ever: bool, proof: bool) -> Target | None:
     """The outcome of an attempt before the present one, while that has not begun."""
-    event = meaning(said.said, fetched=ever)
+    event = meaning(said.said, fetched=ever, complete=proof)
     begun = ever or event is Happening.HARM
     new = after(Target.STALLED, event)
     counts = begun and said.channel == "deployment" and state in WAITING and new in ATTEMPTS
@@ -79,7 +83,7 @@ STEPS = st.lists(
         st.just("start"),
         st.just("again"),
         st.sampled_from(["silence", "open"]),
-        st.sampled_from(["shut", "cancel", "stall", "due"]),
+        st.sampled_from(["shut", "cancel", "stall", "due", "disprove"]),
         st.lists(TELLS, min_size=1, max_size=4),
     ),
     min_size=6,
@@ -104,7 +108,8 @@ class Run:
         self.fleet.run("UPDATE campaign SET gate_open = true, breach = NULL, shut_at = NULL")
         self.fleet.run(
             "UPDATE assignment SET state = 'pending', attempt = 0, fetched_at = NULL, heard_at = NULL, "
-            "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false, slice = NULL"
+            "offered_at = NULL, finished_at = NULL, not_before = NULL, cancel_wanted = false, slice = NULL, "
+            "files = 0"
         )
         self.fleet.run("UPDATE tally SET acknowledged = 0")
         self.fleet.run("UPDATE ecu SET sw_version = built_version")  # or nobody would be admitted again
@@ -142,6 +147,13 @@ class Run:
             self.fleet.run(
                 "UPDATE assignment SET not_before = clock_timestamp() WHERE not_before IS NOT NULL"
             )
+        elif step == "disprove":
+            for vehicle in self.ids:
+                async with self.gateway.connection.transaction():
+                    await put_config(self.gateway.connection, vehicle, "merge", dict(OLD))
+            rows = self.rows()
+            assert Target.SUCCEEDED not in {row[0] for row in rows.values()}
+            self.acknowledged = {each for each in self.acknowledged if rows[each][0] in ATTEMPTS}
         elif step == "silence":  # of one: the others go on
             self.fleet.run(
                 "UPDATE assignment SET state = 'silent', finished_at = clock_timestamp() WHERE vehicle_id = "
@@ -156,7 +168,7 @@ class Run:
         for tell in group:
             vehicle = self.ids[tell.vehicle]
             before = self.rows()
-            state, attempt, fetched, ever = before[vehicle]
+            state, attempt, fetched, ever, proof = before[vehicle]
             said = Report(
                 vehicle, action_id(self.campaign, max(1, attempt + tell.attempt)), tell.channel, tell.said
             )
@@ -168,11 +180,11 @@ class Run:
                 v: row for v, row in before.items() if v != vehicle
             }
             new = now[vehicle][0]
-            assert now[vehicle][1:] == (attempt, fetched, ever)
+            assert now[vehicle][1:] == (attempt, fetched, ever, proof)
             if max(1, attempt + tell.attempt) > attempt:
                 assert (effect, new) == (Effect.UNKNOWN, state)
             elif max(1, attempt + tell.attempt) < attempt:
-                outcome = earlier(state, said, ever=ever)
+                outcome = earlier(state, said, ever=ever, proof=proof)
                 wanted = (Effect.OVER, state) if outcome is None else (Effect.RECORDED, outcome)
                 assert (effect, new) == wanted
             elif tell.channel == "cancel":
@@ -182,7 +194,7 @@ class Run:
             elif state in OPEN and not fetched and meaning(tell.said, fetched=False) is not Happening.HARM:
                 assert new is state  # it was withdrawn before it began: there is no outcome
             else:
-                assert new is after(state, meaning(tell.said, fetched=fetched))
+                assert new is after(state, meaning(tell.said, fetched=fetched, complete=proof))
             if state in TERMINAL and state not in (Target.SILENT, Target.EXPIRED):
                 assert new is state
             if new is Target.SUCCEEDED:

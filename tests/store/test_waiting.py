@@ -9,13 +9,18 @@ from campaign.action import action_id
 from campaign.assignment import Target
 from campaign.permission import Consent
 from campaign.problems import Refused
-from store.waiting import Waiting, waiting
+from campaign.waiting import Waiting
+from store.waiting import waiting, waits
 from tests.store.fleet import Fleet, Gateway, car
 
 
 def found(fleet: Fleet, campaign: str = "Winter") -> list[Waiting]:
     with fleet.engine.connect() as connection:
         return waiting(connection, campaign)
+
+
+def pending(reason: str, vehicles: int = 1, next: datetime | None = None) -> Waiting:
+    return Waiting(phase=1, state=Target.PENDING, reason=reason, vehicles=vehicles, next=next)
 
 
 async def test_vehicles_that_wait_are_counted_by_reason(fleet: Fleet, gateway: Gateway) -> None:
@@ -36,12 +41,14 @@ async def test_vehicles_that_wait_are_counted_by_reason(fleet: Fleet, gateway: G
     [next_offer] = {row[0] for row in fleet.rows("SELECT min(not_before) FROM assignment")}
     opens = soon.replace(second=0, microsecond=0)
     assert found(fleet) == [
-        Waiting(1, Target.DEFERRED, "low_battery", 3, "11.8 V", next_offer),
-        Waiting(1, Target.PENDING, "outside_window", 2, next=opens),
-        Waiting(1, Target.PENDING, "denied", 1),
-        Waiting(1, Target.PENDING, "ready", 1),
-        Waiting(1, Target.PENDING, "unconfirmed", 1),
-        Waiting(1, Target.PENDING, "unwanted", 1),
+        Waiting(
+            phase=1, state=Target.DEFERRED, reason="low_battery", vehicles=3, value="11.8 V", next=next_offer
+        ),
+        pending("outside_window", 2, opens),
+        pending("denied"),
+        pending("ready"),
+        pending("unconfirmed"),
+        pending("unwanted"),
     ]
 
 
@@ -51,3 +58,13 @@ def test_an_unknown_campaign_is_refused_with_its_closest_name(fleet: Fleet) -> N
     assert [each.reason for each in found(fleet)] == ["ready"]
     with pytest.raises(Refused, match="did you mean 'Winter'"):
         found(fleet, "Wintre")
+
+
+def test_people_are_told_of_the_phases_that_are_released(fleet: Fleet) -> None:
+    fleet.add(car(number) for number in range(10))
+    campaign = fleet.launch(phases=[{"rollout_percent": 30}, {"rollout_percent": 100}])
+    assert sum(each.vehicles for each in found(fleet)) == 10
+    with fleet.engine.connect() as connection:
+        told = waits(connection, campaign)
+    assert told.sentences == ("3 free to begin when they poll and a slot is free (nothing to do)",)
+    assert told.at == pytest.approx(datetime.now(UTC), abs=timedelta(minutes=1))

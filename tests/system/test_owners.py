@@ -43,6 +43,11 @@ async def test_a_vehicle_waits_for_its_owners_window_and_is_updated_inside_it(
     assert by_state(seen) == {"succeeded": 10, "pending": 10}
     assert garage.attempts(seen.campaign_id, "pending") == {0: 10}
     assert await reasons(environment, launched.workflow_id) == {"outside_window": 10}
+    still = await until(campaigns, launched.workflow_id, lambda s: "10 outside their install" in s.waiting)
+    assert still.waiting.startswith("nobody is under way; waiting (counted at ")
+    assert "the next opens at " in still.waiting
+    shown = await starter(environment, "status", launched.workflow_id)
+    assert "│ nobody is under way; waiting (counted at " in shown
     garage.rewrite(vehicles, [{"timezone": ZONE, "install_window": hours(-1, 2)}] * 10)
     async with garage.drive(vehicles):
         done = await until(campaigns, launched.workflow_id, stage("Completed"))

@@ -1,14 +1,19 @@
 """The query `status` answers with all that is known, and with nothing that was known of another phase."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from campaign.breach import Exposed
 from campaign.cohorts import Culprit
 from campaign.lifecycle import State
 from campaign.supervision import Mode
+from campaign.waiting import Waits
 from tests.workflows.campaigns import STANDING, Stage
 from tests.workflows.world import PROVEN, World
 
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+SHUT = "9 outside their install window, the next opens at 2026-11-30 01:00 UTC (nothing to do)"
 EVO = Culprit(cohort="hw_id=EVO15", failed=2, finished=3, of_failed=2, of_finished=10)
 
 
@@ -74,3 +79,22 @@ async def test_a_resume_forgets_the_breach_and_the_exposure_but_not_the_count(st
     status = await campaign.status()
     assert (status.breach, status.exposure, status.breaches, status.why) == (None, None, 1, "")
     assert "exclude" not in " ".join(status.next)
+
+
+async def test_a_campaign_that_stands_still_says_why_and_what_to_do(stage: Stage) -> None:
+    world = World({1: 9}, checkpoints=1, waits=Waits(at=NOW, sentences=(SHUT,)))
+    campaign = await stage.in_state(State.ROLLING_OUT, world)
+    await world.until_watched(Mode.ROLLING_OUT)
+    await world.until(lambda: world.count("supervise") > 1)
+    waiting = f"nobody is under way; waiting (counted at 12:00:00 UTC): {SHUT}"
+    assert (await campaign.status()).waiting == waiting
+    assert f"{waiting[:1].upper()}{waiting[1:]}." in await campaign.details()
+
+
+async def test_a_campaign_that_is_paused_waits_for_nobody_but_a_person(stage: Stage) -> None:
+    world = World({1: 9}, checkpoints=1, waits=Waits(at=NOW, sentences=(SHUT,)))
+    campaign = await stage.in_state(State.ROLLING_OUT, world)
+    await world.until(lambda: world.count("supervise") > 1)
+    await campaign.signal("pause")
+    await world.until_watched(Mode.HOLDING)
+    assert (await campaign.status()).waiting == ""

@@ -39,6 +39,7 @@ from campaign.metrics import Overdue, count
 from campaign.promotion import Decision
 from campaign.supervision import Caution, Mode, Observation, PhaseView, Watch, Window, find
 from campaign.verdict import Verdict, evaluate
+from campaign.waiting import Waits
 
 CAMPAIGN = 7
 
@@ -101,6 +102,8 @@ class World:
     #: Who withdrew the package everywhere, and why.
     withdrawn: str = ""
     excluded: list[str] = field(default_factory=list)
+    #: Why vehicles wait.
+    waits: Waits | None = None
     #: How many vehicles of a cohort have not begun.
     left_out: int = 0
     tallies: dict[int, Tally] = field(default_factory=dict)
@@ -426,6 +429,7 @@ class World:
             cap=self.cap,
             excluded=tuple(self.excluded),
             withdrawn=self.withdrawn,
+            waits=self.waits,
             phases=tuple(
                 PhaseView(
                     number=phase,
