@@ -16,7 +16,10 @@ PACKAGES := $(wildcard campaign store activities workflows gateway simulator run
 SCENARIO ?=
 UNATTENDED ?=
 
-.PHONY: help setup demo dev test clients guards kill-switch returning lint format lock clean
+# For bench: any word makes it the full size.
+FULL ?=
+
+.PHONY: help setup demo dev test clients bench guards kill-switch returning lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +49,9 @@ test: setup ## all tests but those with real update clients
 
 clients: setup ## real update clients, fetched from Debian and PyPI, against the system (Debian only; minutes)
 	@$(BIN)/python -m pytest -m clients -rs tests/clients
+
+bench: setup ## all benchmarks and one table of their figures (ten minutes; FULL=1: a million vehicles, hours)
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 guards: setup ## what the guards cost and save, by simulation: docs/guards.md anew (minutes)
 	@$(BIN)/python -m benchmarks.guards
