@@ -93,7 +93,7 @@ def _ways() -> dict[tuple[Target, Happening], Target]:
         (Target.OFFERED, event): end for event, end in outcomes.items() if event is not Happening.SUCCEED
     }
     # The truth may come late: such a report corrects what time had concluded, and tells the outcome of an
-    # attempt that had gone quiet or was deferred (store/reports.py asks that it had begun).
+    # attempt that had gone quiet or was deferred (store/outcome.py asks that it had begun).
     late = (Target.SILENT, Target.EXPIRED, *OPEN)
     ways |= {(state, event): end for state in late for event, end in outcomes.items()}
     # Whoever had begun to install has not merely failed to download, whatever it says.

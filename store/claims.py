@@ -10,7 +10,7 @@ from campaign.package import Package
 #: In the history of an ECU's software: the vehicle itself said so.
 SOURCE = "vehicle"
 
-#: In the order of the keys, as in store/reports.py and the import, so that nobody waits in a circle.
+#: In the order of the keys, as in store/installed.py and the import, so that nobody waits in a circle.
 _ECUS = "SELECT name, hw_id, sw_version FROM ecu WHERE vehicle_id = %s ORDER BY name FOR NO KEY UPDATE"
 
 _CHANGE = """

@@ -63,7 +63,6 @@ class Held:
         return self.state is not self.was
 
 
-#: What comes of vehicles and campaigns that do not belong together is not asked for, and left alone.
 _READ = f"""
 SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.attempt,
        a.fetched_at IS NOT NULL, coalesce(a.fetched_at >= a.offered_at, false),
@@ -76,8 +75,8 @@ SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.atte
            ORDER BY m.place) END,
        a.slice IS NOT NULL, a.cancel_wanted, coalesce(a.finished_at < c.window_began_at, false),
        {STANDS_SQL}, {EXCLUDED_SQL}, jsonb_array_length(c.package -> 'modules') > 1
-FROM assignment AS a JOIN campaign AS c ON c.id = a.campaign_id
-WHERE a.vehicle_id = ANY(%s) AND a.campaign_id = ANY(%s)
+FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
+JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
 
 #: A vehicle belongs to the slice of time in which it began to install; slices begin with their window.
@@ -114,17 +113,20 @@ _INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 
 async def read(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Held]:
     """The assignments by vehicle and campaign, under the lock of their campaigns."""
-    vehicles, campaigns = ({key[place] for key in keys} for place in (0, 1))
-    cursor = await connection.execute(_READ, [sorted(vehicles), sorted(campaigns)])
-    return {row[:2]: Held(*row) for row in await cursor.fetchall() if row[:2] in keys}
+    ordered = sorted(keys)
+    asked = [vehicle for vehicle, _ in ordered], [campaign for _, campaign in ordered]
+    cursor = await connection.execute(_READ, asked)
+    return {row[:2]: Held(*row) for row in await cursor.fetchall()}
 
 
 async def write(connection: AsyncConnection, rows: Sequence[Held]) -> None:
     """Write what the reports have made of these."""
-    changed = [row for row in rows if not _only_heard(row)]
+    changed: list[Held] = []
+    heard: list[Held] = []
+    for row in rows:
+        (heard if _only_heard(row) else changed).append(row)
     if changed:
         await connection.execute(_WRITE, [Jsonb([_change(row) for row in changed])])
-    heard = [row for row in rows if _only_heard(row)]
     if heard:
         keys = [row.vehicle_id for row in heard], [row.campaign_id for row in heard]
         await connection.execute(_HEARD, keys)

@@ -20,7 +20,7 @@ from rich.console import Console
 from benchmarks import fleet
 from benchmarks.launch import add_package, launch, until_stage
 from benchmarks.sheet import RESULTS, Sheet
-from benchmarks.whole_campaign.drive import Stages, drive
+from benchmarks.whole_campaign.drive import REFUSED, Stages, drive
 from commands.client import Campaigns
 from commands.local import System, system
 from runtime.processes import free_port
@@ -79,6 +79,7 @@ async def _measure(
     sheet.add("vehicles per second, all of it", vehicles / sum(seconds.values()), "/s")
     for part, taken in seconds.items():
         sheet.add(f"of it: {part}", taken, "s")
+    sheet.add("offers that stood no more at the begin", stages.pop(REFUSED, 0), at_most=0)
     for stage, taken in sorted(stages.items(), key=lambda item: -item[1]):
         sheet.add(f"share of the gateways' time: {stage}", 100 * taken / sum(stages.values()), "%")
     # A small campaign waits for ticks as long as a large one, so what is compared is the work.

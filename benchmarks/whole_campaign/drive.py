@@ -29,8 +29,12 @@ _STORY = (
     Said(execution="closed", finished="success", details=("Update installed.",)),
 )
 
-#: Seconds by stage.
+#: Seconds by stage, and under ``REFUSED`` a number of vehicles.
 Stages = dict[str, float]
+
+#: Offers that stood no more when their vehicle began, as when a lease runs out because the ticks are late.
+#: These vehicles are offered the update again, as any would be.
+REFUSED = "refused"
 
 
 def drive(url: str, vins: Sequence[str]) -> Stages:
@@ -74,14 +78,14 @@ async def _group(
         wanted = [Beginning(vehicle, action, sha256) for vehicle, action in offered.items()]
         may = await begin_group(connection, wanted)
         await connection.commit()
-    if not all(may):
-        raise RuntimeError("an offer was withdrawn, which nobody has asked for")
+    began = {each.vehicle_id: each.action for each, allowed in zip(wanted, may, strict=True) if allowed}
+    stages[REFUSED] += len(offered) - len(began)
     with _timed(stages, "report"):
         for said in _STORY:
-            told = [Report(vehicle, action, "deployment", said) for vehicle, action in offered.items()]
+            told = [Report(vehicle, action, "deployment", said) for vehicle, action in began.items()]
             await record(connection, told)
             await connection.commit()
-    served = {admissible[vehicle] for vehicle in offered}
+    served = {admissible[vehicle] for vehicle in began}
     return [vin for vin in vins if vin not in served]
 
 
