@@ -1,12 +1,15 @@
 """Registering a campaign and freezing its targets."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Text,
     and_,
+    cast,
     exists,
     func,
     insert,
@@ -28,7 +31,7 @@ from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
 from store.conflicts import rivals, shared, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
-from store.selection import chosen, count_targets, count_without_zone
+from store.selection import chosen, count_targets, count_without_zone, ecus_sql, facts
 from store.tables import (
     ArtifactRow,
     AssignmentRow,
@@ -316,16 +319,28 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
 
 def _freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
     found = chosen(connection, definition, package)
-    facts = (found.c.key, found.c.model, found.c.country, found.c.region, found.c.ecus)
+    combinations = select(*facts(found)).distinct().cte("combinations").prefix_with("MATERIALIZED")
+    ecus = ecus_sql(package, combinations)
+    place = (combinations.c.model, combinations.c.country, combinations.c.region)
+    key = func.md5(
+        func.concat_ws("\n", place[0], *(func.coalesce(each, "") for each in place[1:]), cast(ecus, Text))
+    )
     configurations = (
         insert(ConfigurationRow)
         .from_select(
             ["campaign_id", "key", "model", "country", "region", "ecus"],
-            select(_constant(campaign_id), *facts).distinct(),
+            select(_constant(campaign_id), key, *place, ecus),
         )
         .returning(col(ConfigurationRow.id), col(ConfigurationRow.key))
         .cte("configurations")
     )
+    known = (
+        select(configurations.c.id, *facts(combinations))
+        .join_from(combinations, configurations, configurations.c.key == key)
+        .cte("known")
+        .prefix_with("MATERIALIZED")
+    )
+    same = [_or_nothing(one) == _or_nothing(known.c[one.key]) for one in facts(found)]
     connection.execute(
         insert(AssignmentRow).from_select(
             ["vehicle_id", "campaign_id", "phase", "configuration_id", "state", "attempt", "cancel_wanted"],
@@ -333,13 +348,21 @@ def _freeze(connection: Connection, campaign_id: int, definition: Definition, pa
                 found.c.vehicle_id,
                 _constant(campaign_id),
                 found.c.phase,
-                configurations.c.id,
+                known.c.id,
                 literal_column("'pending'"),
                 literal_column("0"),
                 literal_column("false"),
-            ).join_from(found, configurations, configurations.c.key == found.c.key),
+            )
+            .join_from(found, known, and_(*same))
+            # The index is built from left to right.
+            .order_by(found.c.vehicle_id),
         )
     )
+
+
+def _or_nothing(fact: Any) -> Any:
+    """Unknown equals unknown, in a way that a hash join can use."""
+    return func.coalesce(fact, "") if fact.key in ("country", "region") else fact
 
 
 def _constant(number: int) -> ColumnElement[int]:

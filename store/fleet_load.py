@@ -67,8 +67,8 @@ CREATE TEMPORARY TABLE changed_ecu ON COMMIT DELETE ROWS AS
     SELECT {", ".join(ECU_COLUMNS)} FROM ecu WITH NO DATA;
 """
 
-#: Whatever the statistics say, a batch is looked up by index: the fleet may have grown a hundredfold since they
-#: were taken, and a plan that scans it once a batch would do so a hundred times.
+#: Whatever the statistics say, a batch is looked up by index: the fleet may have grown a hundredfold since
+#: they were taken, and a plan that scans it once a batch would do so a hundred times.
 _BEGIN = """
 SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
@@ -76,8 +76,8 @@ SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true),
 
 #: One text and no array of texts: the client would spend more on that than the server on the lookup.
 _KNOWN = """
-SELECT known.vin, known.id, known.record_digest
-FROM unnest(string_to_array(%s, ' ')) AS given (vin) JOIN vehicle AS known ON known.vin = given.vin COLLATE "C"
+SELECT known.vin, known.id, known.record_digest FROM vehicle AS known
+JOIN unnest(string_to_array(%s, ' ')) AS given (vin) ON known.vin = given.vin COLLATE "C"
 """
 
 _IDS = "SELECT nextval('vehicle_id_seq')::int FROM generate_series(1, %s)"
@@ -85,7 +85,8 @@ _IDS = "SELECT nextval('vehicle_id_seq')::int FROM generate_series(1, %s)"
 _FACTS = [column for column in VEHICLE_COLUMNS if column not in ("vin", "lot")]
 
 _UPDATE_VEHICLES = f"""
-INSERT INTO vehicle (id, {", ".join(VEHICLE_COLUMNS)}) SELECT id, {", ".join(VEHICLE_COLUMNS)} FROM changed_vehicle
+INSERT INTO vehicle (id, {", ".join(VEHICLE_COLUMNS)})
+SELECT id, {", ".join(VEHICLE_COLUMNS)} FROM changed_vehicle
 ON CONFLICT (id) DO UPDATE SET imported_at = now(), {", ".join(f"{f} = excluded.{f}" for f in _FACTS)}
 """
 
