@@ -35,11 +35,11 @@ def _read(text: str) -> str:
 
 
 def _binds(vin: VinInfo) -> bool:
-    return vin.region == "North America" or vin.country == "China"
+    return bool(vin.region == "North America" or vin.country == "China")
 
 
 # What follows only saves time: the library takes a quarter of an import, for it looks the maker up for each
-# number. It says yes to no number that the library refuses, and where it does not say yes the library is asked.
+# number. It says yes to no number that the library refuses, and where it says no the library is asked.
 
 _FORM = re.compile("[A-HJ-NPR-Z0-9]{17}")
 _LETTERS = dict(

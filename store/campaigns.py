@@ -1,19 +1,13 @@
 """Registering a campaign and freezing its targets."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Integer,
-    Text,
     and_,
-    cast,
     exists,
     func,
     insert,
-    literal_column,
     select,
     text,
     update,
@@ -31,12 +25,11 @@ from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
 from store.conflicts import rivals, shared, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
-from store.selection import chosen, count_targets, count_without_zone, ecus_sql, facts
+from store.freezing import freeze
+from store.selection import chosen, count_targets, count_without_zone
 from store.tables import (
     ArtifactRow,
-    AssignmentRow,
     CampaignRow,
-    ConfigurationRow,
     EcuRow,
     PackageRow,
     PhaseRow,
@@ -269,7 +262,7 @@ def _insert(
 
 
 def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
-    """Freeze the targets in one statement; once done, the same sizes are given again.
+    """Freeze the targets in one transaction; once done, the same sizes are given again.
 
     Returns:
         The size of each phase by number.
@@ -296,7 +289,7 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         _refuse_conflicts(connection, definition, package)
     elif definition.conflicts is OnConflict.WAIT and (found := _conflicts(connection, definition, package)):
         raise Waiting("waits: " + "; ".join(found))
-    _freeze(connection, campaign_id, definition, package)
+    freeze(connection, campaign_id, definition, package)
     rows = connection.execute(
         text("SELECT phase, sum(vehicles)::int FROM tally WHERE campaign_id = :id GROUP BY phase"),
         {"id": campaign_id},
@@ -315,58 +308,6 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         update(CampaignRow).where(col(CampaignRow.id) == campaign_id).values(selected_at=func.now())
     )
     return sizes
-
-
-def _freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
-    found = chosen(connection, definition, package)
-    combinations = select(*facts(found)).distinct().cte("combinations").prefix_with("MATERIALIZED")
-    ecus = ecus_sql(package, combinations)
-    place = (combinations.c.model, combinations.c.country, combinations.c.region)
-    key = func.md5(
-        func.concat_ws("\n", place[0], *(func.coalesce(each, "") for each in place[1:]), cast(ecus, Text))
-    )
-    configurations = (
-        insert(ConfigurationRow)
-        .from_select(
-            ["campaign_id", "key", "model", "country", "region", "ecus"],
-            select(_constant(campaign_id), key, *place, ecus),
-        )
-        .returning(col(ConfigurationRow.id), col(ConfigurationRow.key))
-        .cte("configurations")
-    )
-    known = (
-        select(configurations.c.id, *facts(combinations))
-        .join_from(combinations, configurations, configurations.c.key == key)
-        .cte("known")
-        .prefix_with("MATERIALIZED")
-    )
-    same = [_or_nothing(one) == _or_nothing(known.c[one.key]) for one in facts(found)]
-    connection.execute(
-        insert(AssignmentRow).from_select(
-            ["vehicle_id", "campaign_id", "phase", "configuration_id", "state", "attempt", "cancel_wanted"],
-            select(
-                found.c.vehicle_id,
-                _constant(campaign_id),
-                found.c.phase,
-                known.c.id,
-                literal_column("'pending'"),
-                literal_column("0"),
-                literal_column("false"),
-            )
-            .join_from(found, known, and_(*same))
-            # The index is built from left to right.
-            .order_by(found.c.vehicle_id),
-        )
-    )
-
-
-def _or_nothing(fact: Any) -> Any:
-    """Unknown equals unknown, in a way that a hash join can use."""
-    return func.coalesce(fact, "") if fact.key in ("country", "region") else fact
-
-
-def _constant(number: int) -> ColumnElement[int]:
-    return literal_column(str(int(number)), Integer)
 
 
 def _sizes(connection: Connection, campaign_id: int) -> dict[int, int]:

@@ -67,8 +67,8 @@ CREATE TEMPORARY TABLE changed_ecu ON COMMIT DELETE ROWS AS
     SELECT {", ".join(ECU_COLUMNS)} FROM ecu WITH NO DATA;
 """
 
-#: Whatever the statistics say, a batch is looked up by index: the fleet may have grown a hundredfold since
-#: they were taken, and a plan that scans it once a batch would do so a hundred times.
+#: Whatever the statistics say, a batch is looked up by index, here and with LATERAL and OFFSET 0 below: they
+#: may be those of an empty fleet, and to scan a fleet for each batch, or for each record, takes hours.
 _BEGIN = """
 SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true),
        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
@@ -76,8 +76,9 @@ SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true),
 
 #: One text and no array of texts: the client would spend more on that than the server on the lookup.
 _KNOWN = """
-SELECT known.vin, known.id, known.record_digest FROM vehicle AS known
-JOIN unnest(string_to_array(%s, ' ')) AS given (vin) ON known.vin = given.vin COLLATE "C"
+SELECT known.vin, known.id, known.record_digest
+FROM unnest(string_to_array(%s, ' ')) AS given (vin), LATERAL (
+    SELECT vin, id, record_digest FROM vehicle WHERE vehicle.vin = given.vin COLLATE "C" OFFSET 0) AS known
 """
 
 _IDS = "SELECT nextval('vehicle_id_seq')::int FROM generate_series(1, %s)"
@@ -101,9 +102,12 @@ WHERE ecu.hw_id IS DISTINCT FROM built.hw_id
 """
 
 _REMOVE_ECUS = """
-DELETE FROM ecu USING changed_vehicle AS changed
-WHERE ecu.vehicle_id = changed.id
-  AND ecu.name NOT IN (SELECT built.name FROM changed_ecu AS built WHERE built.vehicle_id = changed.id)
+DELETE FROM ecu WHERE ctid = ANY (ARRAY(
+    SELECT gone.ctid FROM changed_vehicle AS changed, LATERAL (
+        SELECT ctid FROM ecu WHERE vehicle_id = changed.id AND name NOT IN (
+            SELECT built.name FROM changed_ecu AS built WHERE built.vehicle_id = changed.id
+        ) OFFSET 0
+    ) AS gone))
 """
 
 _UPDATE_ECUS = f"""

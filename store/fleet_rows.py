@@ -121,7 +121,7 @@ def _row(position: int, line: int, text: bytes) -> Row:
     cells: list[str | None] = [*facts, array, window, preference, attributes, str(lot(built.vin))]
     if not plain:
         cells = [_escaped(cell) for cell in cells]
-        ecus = [tuple(map(_escaped_text, ecu)) for ecu in ecus]  # type: ignore[misc]  (three each)
+        ecus = [(_escaped_text(name), _escaped_text(hw), _escaped_text(sw)) for name, hw, sw in ecus]
     vehicle = "\t".join([r"\N" if cell is None else cell for cell in cells])
     built_ecus = "".join([f"{ID_SLOT}\t{name}\t{hw}\t{sw}\t{sw}\n" for name, hw, sw in ecus])
     # COPY takes the backslash of a bytea's \x for its own unless it is doubled.
