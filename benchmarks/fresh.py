@@ -1,4 +1,4 @@
-"""A PostgreSQL of a benchmark's own: embedded, new, with the product's settings and schema; gone afterwards."""
+"""A PostgreSQL of a benchmark's own: embedded, with the product's settings and schema, gone afterwards."""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.database import migrate
 from runtime.embedded_postgres import embedded_postgres
-from store.connect import Connection, connect
+from store.connect import Connection
 
 
 @contextmanager
@@ -21,14 +21,7 @@ def fresh_database() -> Iterator[str]:
             yield url
 
 
-@contextmanager
-def fresh_connection() -> Iterator[Connection]:
-    """An autocommitting connection to a fresh database."""
-    with fresh_database() as url, connect(url) as connection:
-        yield connection
-
-
 def settle(connection: Connection) -> None:
-    """Let what came before be paid for before the next measurement: dirty pages, dead rows, statistics."""
+    """Pay for what came before, so that the next measurement does not: dirty pages and dead rows."""
     connection.execute("VACUUM ANALYZE")
     connection.execute("CHECKPOINT")
