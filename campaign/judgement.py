@@ -14,7 +14,7 @@ from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
 from campaign.metrics import CLOCKED, Overdue, count
 from campaign.promotion import proving_guard
-from campaign.verdict import RING, Counts, Status, Verdict, evaluate, worst
+from campaign.verdict import RING, Counts, Status, Verdict, evaluate, suffices, worst
 
 #: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
 #: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
@@ -72,18 +72,19 @@ def judge(guards: Sequence[Guard], evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
+    """Verdicts on the parts whose evidence suffices: to word one on each would take the whole tick."""
     verdicts = []
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():
             counts = count(guard.metric, tally, Overdue())
-            if counts.failed:
+            if counts.failed and suffices(guard, counts, bar):
                 verdicts.append(evaluate(guard, counts, str(cohort), bar))
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
         for number, tally in enumerate(evidence.stretches, start=1):
             counts = count(guard.metric, tally, Overdue())
-            if counts.failed:
-                bar = 2.0 * guard.bar * number * (number + 1)
+            bar = 2.0 * guard.bar * number * (number + 1)
+            if counts.failed and suffices(guard, counts, bar):
                 verdicts.append(evaluate(guard, counts, f"stretch {number}", bar))
     return verdicts
 

@@ -101,6 +101,11 @@ def evaluate(guard: Guard, counts: Counts, slice: str = RING, bar: float | None 
     return _by_count(guard, counts, slice)
 
 
+def suffices(guard: Guard, counts: Counts, bar: float) -> bool:
+    """Whether the evidence reaches the bar; without that there is no breach by evidence."""
+    return against_target(counts.started, counts.failed, float(guard.accept), float(guard.limit)) >= bar
+
+
 def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
     """The rules that compare one number."""
     if guard.mode is Rule.COUNT:

@@ -1,4 +1,4 @@
-"""Imports, selections and ticks are measured by programs that still run; what they find is no subject here."""
+"""Imports, selections and ticks are measured by programs that still run; what they find is not tested."""
 
 import json
 from importlib import import_module
