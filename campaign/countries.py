@@ -1,11 +1,14 @@
 """Countries as ISO 3166 knows them, by code or by name."""
 
+from functools import lru_cache
 from typing import Annotated
 
 import pycountry
 from pydantic import AfterValidator
 
 
+# A fleet names few countries, a million times.
+@lru_cache(maxsize=1_000)
 def country_code(text: str) -> str:
     """The two-letter code of a country given as ``DE``, ``deu`` or ``Germany``.
 

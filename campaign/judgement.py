@@ -67,7 +67,7 @@ def judge(guards: Sequence[Guard], evidence: Evidence) -> tuple[Verdict, ...]:
     for guard in guards:
         found.append(evaluate(guard, evidence.ring(guard)))
         if guard.mode is Rule.EVIDENCE:
-            found += [each for each in _parts(guard, evidence) if each.status is Status.BREACH]
+            found += _parts(guard, evidence)
     return tuple(found)
 
 
@@ -88,7 +88,12 @@ def _trips(guard: Guard, evidence: Evidence) -> bool:
 
 
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
-    return [evaluate(guard, counts, name, bar) for name, counts, bar in _slices(guard, evidence)]
+    """Verdicts on the parts in breach: to word one on each would take the whole tick."""
+    return [
+        evaluate(guard, counts, name, bar)
+        for name, counts, bar in _slices(guard, evidence)
+        if breached(guard, counts, bar)
+    ]
 
 
 def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, float]]:

@@ -67,8 +67,8 @@ class Vehicle(Frozen):
     @classmethod
     def _one_of_each(cls, ecus: tuple[Ecu, ...]) -> tuple[Ecu, ...]:
         names = [ecu.name for ecu in ecus]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
             raise ValueError(f"ECU {', '.join(twice)} appears more than once; names must differ")
         return ecus
 

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Integer,
     and_,
     exists,
     func,
     insert,
-    literal_column,
     select,
     text,
     update,
@@ -28,12 +25,11 @@ from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
 from store.conflicts import rivals, shared, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
+from store.freezing import freeze
 from store.selection import chosen, count_targets, count_without_zone
 from store.tables import (
     ArtifactRow,
-    AssignmentRow,
     CampaignRow,
-    ConfigurationRow,
     EcuRow,
     PackageRow,
     PhaseRow,
@@ -266,7 +262,7 @@ def _insert(
 
 
 def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
-    """Freeze the targets in one statement; once done, the same sizes are given again.
+    """Freeze the targets in one transaction; once done, the same sizes are given again.
 
     Returns:
         The size of each phase by number.
@@ -293,7 +289,7 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         _refuse_conflicts(connection, definition, package)
     elif definition.conflicts is OnConflict.WAIT and (found := _conflicts(connection, definition, package)):
         raise Waiting("waits: " + "; ".join(found))
-    _freeze(connection, campaign_id, definition, package)
+    freeze(connection, campaign_id, definition, package)
     rows = connection.execute(
         text("SELECT phase, sum(vehicles)::int FROM tally WHERE campaign_id = :id GROUP BY phase"),
         {"id": campaign_id},
@@ -312,38 +308,6 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         update(CampaignRow).where(col(CampaignRow.id) == campaign_id).values(selected_at=func.now())
     )
     return sizes
-
-
-def _freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
-    found = chosen(connection, definition, package)
-    facts = (found.c.key, found.c.model, found.c.country, found.c.region, found.c.ecus)
-    configurations = (
-        insert(ConfigurationRow)
-        .from_select(
-            ["campaign_id", "key", "model", "country", "region", "ecus"],
-            select(_constant(campaign_id), *facts).distinct(),
-        )
-        .returning(col(ConfigurationRow.id), col(ConfigurationRow.key))
-        .cte("configurations")
-    )
-    connection.execute(
-        insert(AssignmentRow).from_select(
-            ["vehicle_id", "campaign_id", "phase", "configuration_id", "state", "attempt", "cancel_wanted"],
-            select(
-                found.c.vehicle_id,
-                _constant(campaign_id),
-                found.c.phase,
-                configurations.c.id,
-                literal_column("'pending'"),
-                literal_column("0"),
-                literal_column("false"),
-            ).join_from(found, configurations, configurations.c.key == found.c.key),
-        )
-    )
-
-
-def _constant(number: int) -> ColumnElement[int]:
-    return literal_column(str(int(number)), Integer)
 
 
 def _sizes(connection: Connection, campaign_id: int) -> dict[int, int]:

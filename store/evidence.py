@@ -49,13 +49,17 @@ WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
   AND t.state IN ({sql_list(FAILURES | {Target.STALLED})}) AND {_TELLS}
 """
 
-#: Vehicles of a campaign by phase, cohort and state, for some cohorts.
+#: Vehicles of a campaign by phase, cohort and state, for some cohorts. These are looked for in each
+#: configuration once, not in each row of the tally.
 BY_COHORT_SQL = f"""
-SELECT t.phase, k.cohort, t.state, sum(t.vehicles - t.acknowledged)::int
-FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.cohorts) AS k (cohort)
-WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
-  AND t.state IN ({_COUNTED_SQL}) AND f.cohorts && %(cohorts)s::text[] AND k.cohort = ANY(%(cohorts)s::text[])
-GROUP BY t.phase, k.cohort, t.state
+WITH member AS MATERIALIZED (
+    SELECT f.id, k.cohort FROM configuration AS f, unnest(f.cohorts) AS k (cohort)
+    JOIN unnest(%(cohorts)s::text[]) AS asked (cohort) ON asked.cohort = k.cohort COLLATE "C"
+    WHERE f.campaign_id = %(id)s AND NOT f.excluded)
+SELECT t.phase, member.cohort, t.state, sum(t.vehicles - t.acknowledged)::int
+FROM tally AS t JOIN member ON member.id = t.configuration_id
+WHERE t.campaign_id = %(id)s AND t.vehicles > t.acknowledged AND t.state IN ({_COUNTED_SQL})
+GROUP BY t.phase, member.cohort, t.state
 """
 
 #: Phases with all that is judged when one of their vehicles has failed: their guards, and how many vehicles
@@ -90,8 +94,8 @@ SLICE_SQL = (
 
 _BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
-#: Slices whose vehicles have all had their time are counted once, as they are at that moment. Who still
-#: installs and says so is not quiet.
+#: Slices whose vehicles have all had their time are counted once, as they are at that moment, in their order:
+#: only those after the latest are looked at. Who still installs and says so is not quiet.
 MATURE_SQL = f"""
 INSERT INTO matured (campaign_id, phase, began, vehicles, quiet, failed)
 SELECT s.campaign_id, s.phase, s.began, sum(s.vehicles), (
@@ -100,12 +104,12 @@ SELECT s.campaign_id, s.phase, s.began, sum(s.vehicles), (
              AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
              AND a.heard_at < clock_timestamp() - p.overdue_after),
        coalesce(sum(s.vehicles) FILTER (WHERE s.state IN ({HARMED_SQL})), 0)
-FROM slice AS s JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
-WHERE s.campaign_id = %(id)s AND s.state IN {_BEGUN}
+FROM phase AS p CROSS JOIN LATERAL (
+    SELECT coalesce(max(m.began), '-infinity') AS began FROM matured AS m
+    WHERE m.campaign_id = p.campaign_id AND m.phase = p.number) AS latest
+JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > latest.began
+WHERE p.campaign_id = %(id)s AND s.state IN {_BEGUN}
   AND s.began < clock_timestamp() - p.overdue_after - {SLICE_SQL}
-  AND NOT EXISTS (
-      SELECT FROM matured AS m
-      WHERE m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began)
 GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after HAVING sum(s.vehicles) > 0
 ON CONFLICT DO NOTHING
 """

@@ -1,14 +1,14 @@
 """As-built records checked and turned into rows of PostgreSQL's COPY text format.
 
-The rows go to the temporary table ``arrived`` of store/fleet_import.py. Nothing validated is kept: a million
-live objects would cost the garbage collector more time than the validation does.
+store/fleet_load.py puts them into the tables. Nothing validated is kept: a million live objects would cost
+the garbage collector more time than the validation does.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -18,12 +18,26 @@ from campaign.problems import Problem, explain
 from campaign.vehicle import AsBuilt
 from store.fleet_records import Found
 
-#: The columns of a row, in order. ``position`` counts the records of the file, from 0.
-COLUMNS = (
-    "position", "line", "vin", "model", "build_date", "country", "region", "timezone", "groups",
-    "install_window", "update_preference", "attributes", "lot", "digest", "ecu_names", "hw_ids",
-    "sw_versions",
+#: The columns of ``vehicle`` in a row, in order; its id comes before them.
+VEHICLE_COLUMNS = (
+    "vin", "model", "build_date", "country", "region", "timezone", "groups", "install_window",
+    "update_preference", "attributes", "lot", "record_digest",
 )  # fmt: skip
+ECU_COLUMNS = ("vehicle_id", "name", "hw_id", "sw_version", "built_version")
+
+#: Stands for the vehicle's id in the rows of its ECUs until that is known; no text in a database holds it.
+ID_SLOT = "\0"
+
+
+class Row(NamedTuple):
+    """A record that keeps all rules; ``vehicle`` and ``ecus`` are lines for COPY."""
+
+    position: int
+    line: int
+    vin: str
+    digest: bytes
+    vehicle: str
+    ecus: str
 
 
 @dataclass(frozen=True)
@@ -46,13 +60,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some records of a file: ``rows`` for COPY, ``count`` of them, and those refused, by position.
+    """Some records of a file as rows, and those refused, by position; positions count from 0.
 
     ``in_array``: the file is a JSON array, where a position is the record's index.
     """
 
-    rows: bytes
-    count: int
+    rows: list[Row]
     refusals: dict[int, Refusal]
     read_bytes: int
     in_array: bool
@@ -60,35 +73,34 @@ class Batch:
 
 def batch(found: Sequence[Found], first_position: int) -> Batch:
     """The rows of some records; those that break a rule stand in the batch's refusals instead."""
-    rows: list[str] = []
+    rows: list[Row] = []
     refusals: dict[int, Refusal] = {}
     for position, item in enumerate(found, start=first_position):
         try:
             if item.fault:
                 raise _Unfit("record", "", item.fault)
-            rows.append(f"{position}\t{item.line}\t{_row(item.text)}")
+            rows.append(_row(position, item.line, item.text))
         except ValidationError as error:
             refusals[position] = Refusal(item.line, item.element, _problems(error))
         except _Unfit as unfit:
             refusals[position] = Refusal(item.line, item.element, (Problem(*unfit.args),))
     read = sum(len(item.text) for item in found)
     in_array = any(item.element is not None for item in found)
-    return Batch("".join(rows).encode(), len(rows), refusals, read, in_array)
+    return Batch(rows, refusals, read, in_array)
 
 
 class _Unfit(ValueError):
     """JSON allows it and PostgreSQL does not; its arguments are those of a `Problem`."""
 
 
-def _row(text: bytes) -> str:
-    """The row of one record, from ``vin`` on, with the newline.
+def _row(position: int, line: int, text: bytes) -> Row:
+    """One record.
 
     Raises:
         ValidationError, _Unfit: the record breaks a rule.
     """
     built = AsBuilt.model_validate_json(text)
-    ecus = sorted((ecu.name, ecu.hw_id, ecu.sw_version) for ecu in built.ecus)
-    names, hw_ids, versions = zip(*ecus, strict=True)
+    ecus = sorted([(ecu.name, ecu.hw_id, ecu.sw_version) for ecu in built.ecus])
     groups = sorted(set(built.groups))
     window = None
     if built.install_window is not None:
@@ -100,17 +112,21 @@ def _row(text: bytes) -> str:
     facts = (built.vin, built.model, day, built.country, built.region, built.timezone)
     said = (facts, groups, window, attributes, ecus)
     # A record that says nothing of it keeps the digest it had before there was such a key.
-    digest = hashlib.sha256(orjson.dumps((*said, preference) if preference else said)).hexdigest()
+    digest = hashlib.sha256(orjson.dumps((*said, preference) if preference else said))
     # In JSON a quote, a tab or a newline in a string takes a backslash: without one nothing needs escapes.
     plain = b"\\" not in text
     if not plain and b"\\u0000" in text:
         _refuse_nul(json.loads(text), "record")
-    array = _plain_array if plain else _array
-    cells: list[str | None] = [*facts, array(groups), window, preference, attributes]
-    cells += [str(lot(built.vin)), digest, array(names), array(hw_ids), array(versions)]
+    array = (_plain_array if plain else _array)(groups)
+    cells: list[str | None] = [*facts, array, window, preference, attributes, str(lot(built.vin))]
     if not plain:
         cells = [_escaped(cell) for cell in cells]
-    return "\t".join([r"\N" if cell is None else cell for cell in cells]) + "\n"
+        ecus = [(_escaped_text(name), _escaped_text(hw), _escaped_text(sw)) for name, hw, sw in ecus]
+    vehicle = "\t".join([r"\N" if cell is None else cell for cell in cells])
+    built_ecus = "".join([f"{ID_SLOT}\t{name}\t{hw}\t{sw}\t{sw}\n" for name, hw, sw in ecus])
+    # COPY takes the backslash of a bytea's \x for its own unless it is doubled.
+    record = f"{vehicle}\t\\\\x{digest.hexdigest()}\n"
+    return Row(position, line, built.vin, digest.digest(), record, built_ecus)
 
 
 def _plain_array(items: Iterable[str]) -> str:
@@ -123,8 +139,10 @@ def _array(items: Iterable[str]) -> str:
 
 
 def _escaped(cell: str | None) -> str | None:
-    if cell is None:
-        return None
+    return None if cell is None else _escaped_text(cell)
+
+
+def _escaped_text(cell: str) -> str:
     return cell.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from campaign.criteria import Criterion, EcuMatch
@@ -60,30 +61,48 @@ def _ecu_sql(wanted: EcuMatch, versions: Versions) -> ColumnElement[bool]:
     if wanted.hw_id:
         parts.append(col(EcuRow.hw_id).in_(wanted.hw_id))
     if wanted.sw_version:
-        inside = [v for v in sorted(versions(wanted.name)) if in_range(v, wanted.sw_version)]
-        parts.append(col(EcuRow.sw_version).in_(inside))
+        parts.append(col(EcuRow.sw_version).in_(_inside(versions(wanted.name), wanted.sw_version)))
     return exists().where(*parts)
 
 
-def package_sql(package: Package, versions: Versions) -> ColumnElement[bool]:
-    """Whether the package fits a vehicle and would change something; see ``package_misses``."""
-    fits = [_module_sql(module, versions, current=False) for module in package.modules]
-    current = [_module_sql(module, versions, current=True) for module in package.modules]
+#: A row of ``ecu`` for each ECU that decides on a package, by name.
+Decisive = dict[str, Any]
+
+
+def decisive(package: Package) -> Decisive:
+    """The ECUs a package is selected by: a change of one of them makes the choice outdated."""
+    names = {module.ecu for module in package.modules} | {need.ecu for need in package.requirements}
+    return {name: aliased(EcuRow, name=f"ecu_{place}") for place, name in enumerate(sorted(names))}
+
+
+def package_sql(package: Package, versions: Versions, ecus: Decisive) -> ColumnElement[bool]:
+    """Whether the package fits a vehicle and would change something; see ``package_misses``.
+
+    It joins ``ecus`` to ``vehicle``: the same rows are the facts a selection keeps, so they are read once.
+    """
+    joined = [
+        and_(ecu.vehicle_id == col(VehicleRow.id), ecu.name == name) for name, ecu in sorted(ecus.items())
+    ]
+    fits = [_module_sql(module, versions, ecus[module.ecu]) for module in package.modules]
     needs = [
-        _ecu_sql(EcuMatch(name=need.ecu, sw_version=need.versions), versions) for need in package.requirements
+        ecus[need.ecu].sw_version.in_(_inside(versions(need.ecu), need.versions))
+        for need in package.requirements
     ]
-    return and_(*fits, *needs, not_(and_(*current)))
+    current = [
+        ecus[module.ecu].sw_version.in_(
+            [v for v in sorted(versions(module.ecu)) if same_version(v, module.version)]
+        )
+        for module in package.modules
+    ]
+    return and_(*joined, *fits, *needs, not_(and_(*current)))
 
 
-def _module_sql(module: Module, versions: Versions, *, current: bool) -> ColumnElement[bool]:
-    parts = [
-        col(EcuRow.vehicle_id) == col(VehicleRow.id),
-        col(EcuRow.name) == module.ecu,
-        col(EcuRow.hw_id).in_(module.hw_ids),
-    ]
-    known = sorted(versions(module.ecu))
-    if current:
-        parts.append(col(EcuRow.sw_version).in_([v for v in known if same_version(v, module.version)]))
-    elif module.from_versions:
-        parts.append(col(EcuRow.sw_version).in_([v for v in known if in_range(v, module.from_versions)]))
-    return exists().where(*parts)
+def _module_sql(module: Module, versions: Versions, ecu: Any) -> ColumnElement[bool]:
+    hardware: ColumnElement[bool] = ecu.hw_id.in_(module.hw_ids)
+    if not module.from_versions:
+        return hardware
+    return and_(hardware, ecu.sw_version.in_(_inside(versions(module.ecu), module.from_versions)))
+
+
+def _inside(known: frozenset[str], allowed: str) -> list[str]:
+    return [version for version in sorted(known) if in_range(version, allowed)]

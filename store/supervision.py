@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
-from campaign.assignment import STARTED, WAITING, Tally
+from campaign.assignment import STARTED, WAITING, Tally, Target
 from campaign.brake import Matured, in_flight_cap
 from campaign.breach import Breach
 from campaign.cohorts import Culprit
@@ -65,6 +65,12 @@ WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'installing'
   AND heard_at < clock_timestamp() - %(silent_after)s
 """
 
+_TIMED = {
+    Target.OFFERED: _EXPIRE_OFFERS,
+    Target.DOWNLOADING: _STALL,
+    Target.INSTALLING: _FALL_SILENT,
+}
+
 _RELEASE = """
 UPDATE phase SET allowance = %(allowance)s, released_at = coalesce(released_at, clock_timestamp()),
        pace_since = coalesce(pace_since, clock_timestamp())
@@ -90,10 +96,12 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     connection.exec_driver_sql(LOCK_SQL, ([watch.campaign_id],))
     campaign = connection.exec_driver_sql(_CAMPAIGN, key).one()
     phases = connection.exec_driver_sql(_PHASES, key).fetchall()
-    _housekeeping(connection, key, phases)
+    tallies = tally(connection, watch.campaign_id)
+    moved = _housekeeping(connection, key, phases, tallies)
     if campaign.excluded:
         sweep(connection, watch.campaign_id)
-    tallies = tally(connection, watch.campaign_id)
+    if moved or campaign.excluded:
+        tallies = tally(connection, watch.campaign_id)
     found = judged(connection, watch.campaign_id, _complete(watch, tallies))
     breach = _breach(found, tallies)
     if breach is not None:
@@ -128,15 +136,20 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     )
 
 
-def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any) -> None:
+def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any, tallies: dict[int, Tally]) -> int:
+    """Move those whose time is up; their number. Where nobody is in a state, nobody is looked for."""
+    moved = 0
     for phase in phases:
-        if phase.released_at is None:
+        here = tallies.get(phase.number, Tally()).by_state
+        if phase.released_at is None or not any(here.get(state) for state in _TIMED):
             continue
         limits = Limits.model_validate(phase.limits)
         values = {**key, "phase": phase.number}
         values |= {"offer_timeout": limits.offer_timeout, "silent_after": limits.silent_after}
-        for statement in (_EXPIRE_OFFERS, _STALL, _FALL_SILENT):
-            connection.exec_driver_sql(statement, values)
+        for state, statement in _TIMED.items():
+            if here.get(state):
+                moved += connection.exec_driver_sql(statement, values).rowcount
+    return moved
 
 
 def _complete(watch: Watch, tallies: dict[int, Tally]) -> dict[int, bool]:

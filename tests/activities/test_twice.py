@@ -123,7 +123,7 @@ ACTS: dict[str, Act] = {
     "select_targets": Act(
         registered,
         lambda fleet, campaign: run(fleet, Targeting(fleet.engine).select_targets, campaign),
-        ("store.campaigns.select_targets", "store.campaigns._freeze"),
+        ("store.campaigns.select_targets", "store.campaigns.freeze"),
     ),
     "open_gate": Act(
         shut,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.vin import check_vin
+from campaign.vin import _plainly_good, _read, check_vin
 from simulator.vin import ALPHABET, YEAR_CODES, check_digit
 
 LETTERS = ALPHABET + "0123456789"
@@ -69,3 +69,15 @@ def _takes_one_digit_only(vin: str) -> None:
         else:
             with pytest.raises(ValueError, match="check digit"):
                 check_vin(text)
+
+
+@given(
+    first=st.sampled_from(["1HG", "5YJ", "LRW", "XP7", "JHM", "2", "L", "W"]),
+    text=st.text(LETTERS, min_size=17),
+)
+def test_the_short_way_says_yes_only_where_the_library_does(first: str, text: str) -> None:
+    vin = (first + text)[:17]
+    for digit in "0123456789X":
+        candidate = vin[:8] + digit + vin[9:]
+        if _plainly_good(candidate):
+            assert _read(candidate) == candidate

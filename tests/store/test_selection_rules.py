@@ -19,7 +19,7 @@ from campaign.order import lot, rank
 from campaign.package import Package, package_misses
 from campaign.phase import Order
 from campaign.vehicle import Vehicle
-from store.matching import criteria_sql, package_sql
+from store.matching import criteria_sql, decisive, package_sql
 from store.selection import fleet_versions, targets
 from store.tables import VehicleRow
 from tests.store.fleet import MODULE, Fleet, add_vehicles, car
@@ -172,7 +172,7 @@ def test_what_matches_not_is_everybody_else_and_nobody_is_in_neither(
 @SHARED
 @given(package=PACKAGES)
 def test_sql_fits_a_package_to_the_vehicles_the_rules_fit(connection: Connection, package: Package) -> None:
-    condition = package_sql(package, fleet_versions(connection))
+    condition = package_sql(package, fleet_versions(connection), decisive(package))
     found = set(connection.scalars(select(col(VehicleRow.vin)).where(condition)))
     assert found == {vehicle.vin for vehicle in VEHICLES if not package_misses(package, vehicle)}
 

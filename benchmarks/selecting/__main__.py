@@ -1,0 +1,144 @@
+"""Preview, register and select as the product does, and insert the same rows raw.
+
+Each size on a fresh server; the smaller one, a tenth, is there for the growth. The campaign is decided on by
+model, region, ECUs, versions and another campaign's vehicles.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from sqlalchemy import Engine
+
+from benchmarks import targets
+from benchmarks.fresh import fresh_database, settle
+from benchmarks.selecting import raw
+from benchmarks.sheet import RESULTS, Sheet
+from benchmarks.ticking.ticks import watch
+from campaign.definition import Definition
+from campaign.lifecycle import State
+from campaign.supervision import Mode
+from store import gate, supervision
+from store.admission import admit
+from store.campaigns import check_against_fleet, register, resolve_package, select_targets
+from store.connect import connect, conninfo, engine
+from store.selection import forecast, skipped
+
+LEASE = timedelta(minutes=5)
+ONE = "SELECT vehicle_id FROM assignment WHERE campaign_id = %s AND phase = 1 LIMIT 1"
+
+
+@dataclass
+class Taken:
+    """Seconds by what was done."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    configurations: int = 0
+
+    @contextmanager
+    def taking(self, what: str) -> Iterator[None]:
+        """Measure a block."""
+        began = time.perf_counter()
+        yield
+        self.seconds[what] = time.perf_counter() - began
+
+    def __getitem__(self, what: str) -> float:
+        return self.seconds[what]
+
+
+def main(
+    vehicles: Annotated[int, typer.Option(min=1000, help="Targets of the campaign.")] = 100_000,
+    out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "selecting.json",
+) -> None:
+    """Measure selections at a tenth of the size and at the size."""
+    small, large = measure(vehicles // 10), measure(vehicles)
+    sheet = Sheet(f"Selection of {vehicles:,} targets, {large.configurations} configurations")
+    sheet.add("selection", large["select"], "s", floor=large["raw"], at_most=1.8)
+    sheet.add("selection, beside the floor with tally", large["select"], "s", floor=large["raw, tally"])
+    sheet.add("preview with all breakdowns", large["preview"], "s", at_most=10)
+    sheet.add("registration, which counts the targets", large["register"], "s")
+    # With one phase the same vehicles are taken: what later phases cost before the first offer.
+    sheet.add("selection, beside one with one phase", large["select"], "s", floor=large["one phase"])
+    offer = large["select"] + large["first offer"]
+    sheet.add("selection to first offer", offer, "s", floor=large["select"], at_most=1.1)
+    for what in ("select", "preview"):
+        each, before = (
+            taken[what] / size * 1e6 for taken, size in ((large, vehicles), (small, vehicles // 10))
+        )
+        sheet.add(f"{what}, per vehicle", each, "us", floor=before, at_most=1.3)
+    sheet.show()
+    sheet.write(out)
+
+
+def measure(vehicles: int) -> Taken:
+    """Everything at one size."""
+    taken = Taken()
+    with fresh_database() as url, connect(url) as connection:
+        work = engine(url)
+        targets.fill(connection, vehicles + vehicles // targets.RIVAL_ONE_IN)
+        targets.rival(connection, work, vehicles // targets.RIVAL_ONE_IN)
+        settle(connection)
+        wanted = targets.definition(connection, "Measured")
+        with taken.taking("preview"):
+            _preview(work, wanted)
+        with taken.taking("register"), work.begin() as own:
+            campaign = register(own, wanted, wanted.name, "run").campaign_id
+        settle(connection)
+        with taken.taking("select"), work.begin() as own:
+            sizes = select_targets(own, campaign)
+        assert sum(sizes.values()) == vehicles, sizes
+        with taken.taking("first offer"):
+            asyncio.run(_first_offer(url, work, campaign))
+        row = connection.execute(
+            "SELECT count(*) FROM configuration WHERE campaign_id = %s", [campaign]
+        ).fetchone()
+        taken.configurations = int(row[0]) if row else 0
+        settle(connection)
+        taken.seconds["raw"], taken.seconds["raw, tally"] = raw.insert(connection, campaign)
+        settle(connection)
+        taken.seconds["one phase"] = _one_phase(
+            work, targets.definition(connection, "One", phases=targets.PHASES[3:])
+        )
+        work.dispose()
+    return taken
+
+
+def _preview(work: Engine, wanted: Definition) -> None:
+    """What ``starter.py preview`` asks."""
+    with work.begin() as own:
+        package = resolve_package(own, wanted)
+        check_against_fleet(own, wanted, package)
+        forecast(own, wanted, package)
+        skipped(own, wanted, package)
+
+
+def _one_phase(work: Engine, wanted: Definition) -> float:
+    with work.begin() as own:
+        campaign = register(own, wanted, wanted.name, "run").campaign_id
+    began = time.perf_counter()
+    with work.begin() as own:
+        select_targets(own, campaign)
+    return time.perf_counter() - began
+
+
+async def _first_offer(url: str, work: Engine, campaign: int) -> None:
+    with work.begin() as own:
+        gate.open_gate(own, campaign, 1, State.ROLLING_OUT, LEASE, new_window=False)
+    with work.begin() as own:
+        supervision.tick(own, watch(campaign, 1, Mode.ROLLING_OUT), LEASE)
+    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+        found = await (await connection.execute(ONE, [campaign])).fetchone()
+        assert found is not None
+        async with connection.transaction():
+            assert await admit(connection, [found[0]])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,101 @@
+"""Time ticks in each mode with few reports and with many, and the opening of phases small and large.
+
+Each size on a fresh server; the smaller one, a tenth, is there for the growth.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from benchmarks import targets
+from benchmarks.fresh import fresh_database, settle
+from benchmarks.sheet import RESULTS, Sheet
+from benchmarks.ticking import reports
+from benchmarks.ticking.ticks import LEASE, milliseconds, watch
+from campaign.lifecycle import State
+from campaign.supervision import Mode
+from store import gate
+from store.connect import connect, engine
+from store.supervision import tick
+
+#: Percent of the vehicles that have reported.
+FEW, MANY = 1, 70
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Milliseconds of a tick by mode and reports, and of opening the first and the last phase."""
+
+    ticks: dict[tuple[Mode, int], float]
+    first_phase: float
+    last_phase: float
+    configurations: int
+
+
+def main(
+    vehicles: Annotated[int, typer.Option(min=1000, help="Targets of the campaign.")] = 100_000,
+    out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "ticking.json",
+) -> None:
+    """Measure ticks at a tenth of the size and at the size."""
+    small, large = measure(vehicles // 10), measure(vehicles)
+    sheet = Sheet(f"Ticks over {vehicles:,} targets, {large.configurations} configurations")
+    for (mode, percent), taken in large.ticks.items():
+        sheet.add(f"tick {mode.value}, {percent} % reported", taken, "ms", at_most=5)
+    busy = max(large.ticks.values())
+    sheet.add(
+        "slowest tick, beside a tenth of the vehicles",
+        busy,
+        "ms",
+        floor=max(small.ticks.values()),
+        at_most=1.3,
+    )
+    few, many = vehicles // 100, vehicles - vehicles // 4
+    sheet.add(f"opening a phase of {many:,}, beside {few:,}", large.last_phase, "ms", floor=large.first_phase)
+    sheet.add(
+        "opening it, beside a tenth of the vehicles",
+        large.last_phase,
+        "ms",
+        floor=small.last_phase,
+        at_most=1.3,
+    )
+    sheet.show()
+    sheet.write(out)
+
+
+def measure(vehicles: int) -> Taken:
+    """Everything at one size."""
+    with fresh_database() as url, connect(url) as connection:
+        work = engine(url)
+        targets.fill(connection, vehicles)
+        # The harm done here is no subject: nobody stops at it.
+        guards = [{"metric": "failure_rate", "mode": "evidence", "limit": "0.9", "accept": "0.4"}]
+        campaign = targets.start(work, targets.definition(connection, "Measured", guards=guards))
+        settle(connection)
+        with work.begin() as own:
+            gate.open_gate(own, campaign, 1, State.ROLLING_OUT, LEASE, new_window=False)
+        first, last = _open(work, campaign, 1), _open(work, campaign, len(targets.PHASES))
+        ticks = {}
+        for percent in (FEW, MANY):
+            reports.record(connection, campaign, percent)
+            for mode in Mode:
+                ticks[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
+        row = connection.execute("SELECT count(*) FROM configuration").fetchone()
+        work.dispose()
+    return Taken(ticks, first, last, int(row[0]) if row else 0)
+
+
+def _open(work: Engine, campaign: int, phase: int) -> float:
+    """The tick that releases a phase; a tick before has prepared the statements."""
+    milliseconds(work, campaign, phase, Mode.HOLDING, ticks=10)
+    began = time.perf_counter()
+    with work.begin() as own:
+        tick(own, watch(campaign, phase, Mode.ROLLING_OUT), LEASE)
+    return (time.perf_counter() - began) * 1000
+
+
+if __name__ == "__main__":
+    typer.run(main)

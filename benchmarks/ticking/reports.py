@@ -1,0 +1,24 @@
+"""Outcomes as if vehicles had reported for two weeks; the tally and the slices follow by their trigger."""
+
+from store.connect import Connection
+
+#: Four phases one after the other. One in a hundred failed, one in fifty still installs and is heard of, all
+#: others succeeded.
+_REPORTED = """
+UPDATE assignment AS a SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
+    state = CASE WHEN a.vehicle_id %% 100 = 0 THEN 'failed' WHEN a.vehicle_id %% 50 = 1 THEN 'installing'
+                 ELSE 'succeeded' END,
+    slice = date_bin('5 minutes', c.window_began_at + (a.phase - 1 + random()) * interval '3.5 days',
+                     c.window_began_at)
+FROM campaign AS c
+WHERE c.id = a.campaign_id AND a.campaign_id = %(campaign)s AND a.state = 'pending'
+  AND a.vehicle_id %% 100 < %(percent)s
+"""
+_TWO_WEEKS_AGO = "UPDATE campaign SET window_began_at = now() - interval '14 days' WHERE id = %s"
+
+
+def record(connection: Connection, campaign: int, percent: int) -> None:
+    """Bring so many percent of the vehicles to an outcome."""
+    connection.execute(_TWO_WEEKS_AGO, [campaign])
+    connection.execute(_REPORTED, {"campaign": campaign, "percent": percent})
+    connection.execute("VACUUM ANALYZE assignment, tally, slice, matured, configuration")
