@@ -15,9 +15,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.delivery import Delivery
 from activities.notification import Notification
+from activities.rota import Rota
 from activities.supervision import Supervision
 from activities.targeting import Targeting
 from runtime.database import check_schema, database_url
@@ -39,8 +41,18 @@ SLOTS = 100
 #: Connections kept; as many again are made under load.
 CONNECTIONS = 10
 
+#: Ticks of all campaigns together, whatever their number: with Temporal and PostgreSQL beside it they take a
+#: third of two cores (docs/performance.md). With more than a hundred campaigns each one is ticked less often.
+TICKS_PER_SECOND = 50
+
+#: Ticks that have a connection at the same time; the other half is for the gates.
+TICKS_AT_ONCE = CONNECTIONS
+
 #: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
 GRACE = timedelta(seconds=12)
+
+#: The sandbox need not import our own module anew for each campaign; it would keep 100 kB of it each.
+RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules("workflows")
 
 #: How long a signal waits for a worker that has died before another one takes the campaign over. The SDK's
 #: ten seconds are long for a pause.
@@ -58,7 +70,8 @@ def build_worker(client: Client, database: Engine, settings: Settings, threads: 
     """A worker with all workflows and activities, not yet running."""
     targeting = Targeting(database)
     delivery = Delivery(database, settings.lease)
-    supervision = Supervision(database, settings.lease, settings.tick)
+    rota = Rota(settings.tick, TICKS_PER_SECOND)
+    supervision = Supervision(database, settings.lease, rota, TICKS_AT_ONCE)
     notification = Notification(settings.notify_urls)
     return Worker(
         client,
@@ -77,6 +90,7 @@ def build_worker(client: Client, database: Engine, settings: Settings, threads: 
             supervision.supervise,
             notification.notify,
         ],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=RESTRICTIONS),
         activity_executor=threads,
         max_concurrent_activities=SLOTS,
         graceful_shutdown_timeout=GRACE,
