@@ -32,10 +32,12 @@ from runtime.temporal import connect as temporal
 from store.connect import Connection, connect
 
 console = Console(stderr=True)
+app = typer.Typer(add_completion=False)
 
 FULL = 1_000
 
 
+@app.command()
 def main(
     campaigns: Annotated[int, typer.Option(min=2, help="Campaigns open at once.")] = 100,
     full: Annotated[bool, typer.Option("--full", help=f"{FULL} campaigns (some ten minutes).")] = False,
@@ -50,13 +52,12 @@ def main(
     with tempfile.TemporaryDirectory(prefix="many-campaigns-") as folder:
         settings = load_settings(data_dir=Path(folder), log_level="WARNING")
         with system(settings, port=free_port(), ui_port=free_port()) as running:
-            os.environ.update(running.environment)
             worker = running.start_worker()
             with connect(running.database_url) as connection:
                 fill(connection, campaigns, vehicles)
                 add_package(connection, settings.artifacts)
                 pids = _pids(settings, worker.pid)
-                sheet = asyncio.run(_measure(running, connection, campaigns, stops, seconds, pids))
+                sheet = asyncio.run(_measure(settings, running, connection, campaigns, stops, seconds, pids))
     sheet.show()
     sheet.write(out)
 
@@ -67,6 +68,7 @@ def _pids(settings: Settings, worker: int) -> Mapping[str, int]:
 
 
 async def _measure(
+    settings: Settings,
     running: System,
     connection: Connection,
     campaigns: int,
@@ -74,8 +76,7 @@ async def _measure(
     seconds: float,
     pids: Mapping[str, int],
 ) -> Sheet:
-    settings = load_settings()
-    client = await temporal(settings)
+    client = await temporal(settings, target_host=running.environment["TEMPORAL_ADDRESS"])
     found = Campaigns(client, settings)
     sheet = Sheet(f"{campaigns} campaigns at once")
 
@@ -125,4 +126,4 @@ def _add_pauses(sheet: Sheet, alone: list[float], among: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -53,7 +53,7 @@ async def open_campaigns(found: Campaigns, connection: Connection, models: Seque
 
     ids = await asyncio.gather(*map(opened, models))
     async with asyncio.timeout(600):
-        while _open(connection) < already + len(models):
+        while _open(connection) < already + len(models):  # noqa: ASYNC110  (another process's)
             await asyncio.sleep(LOOK)
     return ids
 
