@@ -24,7 +24,6 @@ from benchmarks.many_campaigns.opening import fill, open_campaigns
 from benchmarks.many_campaigns.stopping import pauses
 from benchmarks.many_campaigns.ticking import Ticking, watch
 from benchmarks.sheet import RESULTS, Sheet
-from commands.client import Campaigns
 from commands.local import System, system
 from runtime.processes import free_port
 from runtime.settings import Settings, load_settings
@@ -77,17 +76,16 @@ async def _measure(
     pids: Mapping[str, int],
 ) -> Sheet:
     client = await temporal(settings, target_host=running.environment["TEMPORAL_ADDRESS"])
-    found = Campaigns(client, settings)
     sheet = Sheet(f"{campaigns} campaigns at once")
 
     console.print(f"{stops} pauses of a campaign that is alone …")
-    first = await open_campaigns(found, connection, [0])
+    first = await open_campaigns(client, settings, connection, [0])
     alone = await pauses(client, connection, first, stops)
     bare = resident_mib(pids["worker"])
 
     console.print(f"{campaigns - 1} campaigns join it …")
     began = time.monotonic()
-    ids = first + await open_campaigns(found, connection, range(1, campaigns))
+    ids = first + await open_campaigns(client, settings, connection, range(1, campaigns))
     sheet.add("campaigns brought to rolling out", campaigns / (time.monotonic() - began), "/s")
 
     console.print(f"their ticks for {seconds:g} s …")

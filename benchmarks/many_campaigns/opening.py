@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.launch import LOOK
-from campaign.definition import parse
-from commands.client import Campaigns
-from store.connect import Connection
+from temporalio.client import Client
 
-#: Launches under way at once: as many operators as no fleet has.
-AT_ONCE = 8
+from benchmarks.launch import LOOK
+from commands.client import workflow_id_of
+from runtime.settings import Settings
+from store.connect import Connection
+from workflows.campaign import CampaignWorkflow
+
+#: Campaigns on their way to rolling out at once: more than any number of operators launches.
+AT_ONCE = 32
+
+PATIENCE_SECONDS = 1_800
 
 _VEHICLES = """
 INSERT INTO vehicle (vin, model, country, region, lot, record_digest, config_wanted)
@@ -35,26 +39,29 @@ def fill(connection: Connection, models: int, each: int) -> None:
     connection.execute("ANALYZE vehicle, ecu")
 
 
-async def open_campaigns(found: Campaigns, connection: Connection, models: Sequence[int]) -> list[str]:
-    """Launch and approve a campaign for each of these models; returns when all roll out.
+async def open_campaigns(
+    client: Client, settings: Settings, connection: Connection, models: Sequence[int]
+) -> list[str]:
+    """Start and approve a campaign for each of these models; returns when all roll out.
 
     Returns:
         Their workflow ids.
     """
+    ids: list[str] = []
     already = _open(connection)
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def opened(model: int) -> str:
-        async with turn:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for model in models:
+            await _until_open(connection, already + len(ids) - AT_ONCE)
             document = _document(model)
-            launched = await found.launch(document, parse(document, datetime.now(UTC)))
-            await found.command(launched.workflow_id, "approve", "bench", "")
-            return launched.workflow_id
-
-    ids = await asyncio.gather(*map(opened, models))
-    async with asyncio.timeout(600):
-        while _open(connection) < already + len(models):  # noqa: ASYNC110  (another process's)
-            await asyncio.sleep(LOOK)
+            handle = await client.start_workflow(
+                CampaignWorkflow.run,
+                document,
+                id=workflow_id_of(document["name"]),
+                task_queue=settings.task_queue,
+            )
+            await handle.signal(CampaignWorkflow.approve, args=["bench"])
+            ids.append(handle.id)
+        await _until_open(connection, already + len(ids))
     return ids
 
 
@@ -70,3 +77,8 @@ def _document(model: int) -> dict[str, Any]:
 def _open(connection: Connection) -> int:
     row = connection.execute(_OPEN).fetchone()
     return int(row[0]) if row else 0
+
+
+async def _until_open(connection: Connection, campaigns: int) -> None:
+    while _open(connection) < campaigns:  # noqa: ASYNC110  (another process's)
+        await asyncio.sleep(LOOK)
