@@ -42,11 +42,15 @@ SLOTS = 100
 CONNECTIONS = 10
 
 #: Ticks of all campaigns together, whatever their number: with Temporal and PostgreSQL beside it they take a
-#: third of two cores (docs/performance.md). With more than a hundred campaigns each one is ticked less often.
-TICKS_PER_SECOND = 50
+#: quarter of two cores (docs/performance.md). With more than eighty campaigns each is ticked less often.
+TICKS_PER_SECOND = 40
 
-#: Ticks that have a connection at the same time; the other half is for the gates.
-TICKS_AT_ONCE = CONNECTIONS
+#: Ticks that have a connection at the same time; more would wait for the interpreter, and gates with them.
+TICKS_AT_ONCE = 4
+
+#: How long a thread keeps the interpreter from others, in seconds. A gate write needs it again after each of
+#: its statements; Python's five milliseconds each time are most of what it takes beside many ticks.
+SWITCH_SECONDS = 0.001
 
 #: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
 GRACE = timedelta(seconds=12)
@@ -137,6 +141,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings)
+        sys.setswitchinterval(SWITCH_SECONDS)
         asyncio.run(run(settings))
     except (RuntimeFault, ValueError) as error:
         sys.stderr.write(f"worker: {error}\n")

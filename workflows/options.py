@@ -7,7 +7,8 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 #: What waits in the queue goes in this order: the ticks of a thousand campaigns may be due at once after an
-#: outage, and no stop stands in line behind them. What is not named here goes between.
+#: outage, and no stop stands in line behind them. Ticks go between: who is under way goes before who wants to
+#: begin, or many launches would let the leases of others run out.
 FIRST, LAST = Priority(priority_key=1), Priority(priority_key=5)
 
 #: A whole fleet may be looked at. The heartbeat notices a dead worker long before the time-out does.
@@ -17,6 +18,7 @@ TARGETING: dict[str, Any] = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
     ),
+    "priority": LAST,
 }
 
 #: One row and its lock. No end to the attempts: a gate that should be shut is shut, however long it takes.
@@ -37,7 +39,6 @@ SUPERVISION: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), backoff_coefficient=1.0),
     "cancellation_type": ActivityCancellationType.TRY_CANCEL,
-    "priority": LAST,
 }
 
 #: People are told soon or not at all; nothing waits for it but the end of the workflow.
