@@ -76,14 +76,14 @@ class Left:
 def main(
     vehicles: Annotated[int, typer.Option(min=2_000, help="Vehicles of the large fleet.")] = 20_000,
     few: Annotated[int, typer.Option(min=1_000, help="Vehicles of the small one.")] = 1_000,
-    full: Annotated[bool, typer.Option("--full", help=f"{FULL} vehicles, a tick of 15 minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help=f"{FULL} vehicles.")] = False,
     days: Annotated[float, typer.Option(help="How long a campaign lasts.")] = 14.0,
     tick: Annotated[float, typer.Option(help="Minutes from tick to tick.")] = 60.0,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "long_campaign.json",
 ) -> None:
     """Measure a long campaign."""
     if full:
-        vehicles, tick = FULL, 15.0
+        vehicles, tick = FULL, 60.0
     with tempfile.TemporaryDirectory(prefix="long-campaign-") as folder:
         every = timedelta(minutes=tick)
         settings = load_settings(data_dir=Path(folder), tick=every, lease=4 * every, log_level="WARNING")
