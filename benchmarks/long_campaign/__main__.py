@@ -3,9 +3,10 @@
 Real are: the workflow, the worker process with all its activities, PostgreSQL with all rows and triggers,
 and the Temporal server, which skips the time in which nothing happens. The database's clock skips with it
 (clock.py); vehicles report by statements of the database (fleet.py). Two things are other than in
-production: ticks lie further apart, because each costs its real time however long it has waited, and a
-history has events that say that time was skipped, which are not counted. A small fleet goes first: the
-length of the history must not depend on the number of vehicles.
+production: ticks lie further apart, because each costs its real time however long it has waited, so that
+the first checkpoints of a phase, minutes apart in production, fall together here; and a history has events
+that say that time was skipped, which are not counted. A small fleet goes first: the length of the history
+must not depend on the number of vehicles.
 """
 
 import asyncio
