@@ -15,9 +15,11 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.delivery import Delivery
 from activities.notification import Notification
+from activities.rota import Rota
 from activities.supervision import Supervision
 from activities.targeting import Targeting
 from runtime.database import check_schema, database_url
@@ -39,8 +41,26 @@ SLOTS = 100
 #: Connections kept; as many again are made under load.
 CONNECTIONS = 10
 
+#: Statements that SQLAlchemy keeps in compiled form. Those that are composed, door and selection, differ from
+#: campaign to campaign and are used once: five hundred, its default, are some 100 MiB of a worker's memory.
+COMPILED = 20
+
+#: Ticks of all campaigns together, whatever their number: with Temporal and PostgreSQL beside it they take a
+#: quarter of two cores (docs/performance.md). With more than eighty campaigns each is ticked less often.
+TICKS_PER_SECOND = 40
+
+#: Ticks that have a connection at the same time; more would wait for the interpreter, and gates with them.
+TICKS_AT_ONCE = 4
+
+#: How long a thread keeps the interpreter from others, in seconds. A gate write needs it again after each of
+#: its statements; Python's five milliseconds each time are most of what it takes beside many ticks.
+SWITCH_SECONDS = 0.001
+
 #: Longer than a gate write may take, so that a worker that is asked to stop finishes what it began.
 GRACE = timedelta(seconds=12)
+
+#: The sandbox need not import our own module anew for each campaign; it would keep 100 kB of it each.
+RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules("workflows")
 
 #: How long a signal waits for a worker that has died before another one takes the campaign over. The SDK's
 #: ten seconds are long for a pause.
@@ -51,14 +71,15 @@ log = structlog.get_logger()
 
 def build_engine(url: str) -> Engine:
     """The connections of a worker."""
-    return engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS)
+    return engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, query_cache_size=COMPILED)
 
 
 def build_worker(client: Client, database: Engine, settings: Settings, threads: ThreadPoolExecutor) -> Worker:
     """A worker with all workflows and activities, not yet running."""
     targeting = Targeting(database)
     delivery = Delivery(database, settings.lease)
-    supervision = Supervision(database, settings.lease, settings.tick)
+    rota = Rota(settings.tick, TICKS_PER_SECOND)
+    supervision = Supervision(database, settings.lease, rota, TICKS_AT_ONCE)
     notification = Notification(settings.notify_urls)
     return Worker(
         client,
@@ -77,6 +98,7 @@ def build_worker(client: Client, database: Engine, settings: Settings, threads: 
             supervision.supervise,
             notification.notify,
         ],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=RESTRICTIONS),
         activity_executor=threads,
         max_concurrent_activities=SLOTS,
         graceful_shutdown_timeout=GRACE,
@@ -123,6 +145,7 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings)
+        sys.setswitchinterval(SWITCH_SECONDS)
         asyncio.run(run(settings))
     except (RuntimeFault, ValueError) as error:
         sys.stderr.write(f"worker: {error}\n")

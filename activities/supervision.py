@@ -6,16 +6,19 @@ UI and ``starter.py watch`` show live counts while history does not grow and no 
 
 import time
 from datetime import timedelta
+from threading import Semaphore
 
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.messages import Supervised
+from activities.rota import Rota
 from activities.transaction import transaction
 from activities.waits import Counts
 from campaign.assignment import IN_FLIGHT, OPEN, TERMINAL
 from campaign.glimpse import Glimpse
+from campaign.pace import lease_over
 from campaign.supervision import Mode, Observation, Watch, find
 from store.supervision import tick
 
@@ -32,22 +35,31 @@ _LEAST_PAUSE = timedelta(milliseconds=100)
 
 
 class Supervision:
-    """Ticks. ``lease`` is renewed at each, ``interval`` lies between two; ``counts``: why vehicles wait."""
+    """Ticks.
+
+    Args:
+        lease: how long a gate stays open unsupervised, at the least.
+        rota: says when a campaign is ticked again; a lease that is renewed lasts over several such pauses.
+        at_once: so many ticks have a connection at the same time, so that gates always find one.
+        counts: why vehicles wait.
+    """
 
     def __init__(
-        self, engine: Engine, lease: timedelta, interval: timedelta, counts: Counts | None = None
+        self, engine: Engine, lease: timedelta, rota: Rota, at_once: int, counts: Counts | None = None
     ) -> None:
         self._engine = engine
         self._counts = counts or Counts(engine)
         self._lease = lease
-        self._interval = interval
+        self._rota = rota
+        self._turn = Semaphore(at_once)
 
     @activity.defn
     def supervise(self, watch: Watch) -> Supervised:
         """Tick until there is something for the workflow to decide."""
-        began = time.monotonic()
-        with transaction(self._engine, _LONGEST) as connection:
-            seen = tick(connection, watch, self._lease)
+        began, pause = time.monotonic(), self._rota.pause()
+        lease = max(self._lease, lease_over(pause))
+        with self._turn, transaction(self._engine, _LONGEST) as connection:
+            seen = tick(connection, watch, lease)
         seen = self._with_waits(watch, seen)
         finding = find(watch, seen)
         if finding is not None:
@@ -58,7 +70,7 @@ class Supervision:
             type=WATCHING,
             category=ApplicationErrorCategory.BENIGN,
             # From tick to tick: what this one has cost is not waited for again.
-            next_retry_delay=_pause(self._interval, timedelta(seconds=time.monotonic() - began)),
+            next_retry_delay=_left(pause, timedelta(seconds=time.monotonic() - began)),
         )
 
     def _with_waits(self, watch: Watch, seen: Observation) -> Observation:
@@ -71,8 +83,8 @@ class Supervision:
         return seen.model_copy(update={"waits": self._counts.latest(watch.campaign_id)})
 
 
-def _pause(interval: timedelta, spent: timedelta) -> timedelta:
-    return max(interval - spent, min(_LEAST_PAUSE, interval))
+def _left(pause: timedelta, spent: timedelta) -> timedelta:
+    return max(pause - spent, min(_LEAST_PAUSE, pause))
 
 
 def _line(watch: Watch, seen: Observation) -> str:

@@ -11,6 +11,14 @@ from campaign.phase import Limits
 FIRST_CHECKPOINT = timedelta(minutes=1)
 LAST_CHECKPOINT = timedelta(hours=6)
 
+#: A lease outlives two missed renewals and the one that is under way, or a slow tick shuts the gate.
+TICKS_PER_LEASE = 4
+
+
+def lease_over(pause: timedelta) -> timedelta:
+    """The shortest lease for a gate whose ticks lie so far apart."""
+    return TICKS_PER_LEASE * pause
+
 
 def allowance(size: int, limits: Limits, base: int, elapsed: timedelta) -> int:
     """How many of a phase may have been admitted by now; the in-flight cap is kept at the admission itself.

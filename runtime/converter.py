@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 UNREADABLE = "(unreadable input)"
 
@@ -35,4 +38,24 @@ class LenientPayloadConverter(PydanticPayloadConverter):
             raise
 
 
-data_converter = dataclasses.replace(pydantic_data_converter, payload_converter_class=LenientPayloadConverter)
+class BriefFailureConverter(DefaultFailureConverter):
+    """The SDK's, without a stack trace where nothing is wrong.
+
+    Each tick that finds nothing ends with a benign error: writing down where it was raised took a tenth of
+    the worker's time, and a quarter of what Temporal keeps of it.
+    """
+
+    def to_failure(
+        self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+    ) -> None:
+        """As the SDK does."""
+        if isinstance(exception, ApplicationError) and exception.category is ApplicationErrorCategory.BENIGN:
+            exception = exception.with_traceback(None)
+        super().to_failure(exception, payload_converter, failure)
+
+
+data_converter = dataclasses.replace(
+    pydantic_data_converter,
+    payload_converter_class=LenientPayloadConverter,
+    failure_converter_class=BriefFailureConverter,
+)

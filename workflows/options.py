@@ -3,8 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
+
+#: What waits in the queue goes in this order: the ticks of a thousand campaigns may be due at once after an
+#: outage, and no stop stands in line behind them. Ticks go between: who is under way goes before who wants to
+#: begin, or many launches would let the leases of others run out.
+FIRST, LAST = Priority(priority_key=1), Priority(priority_key=5)
 
 #: A whole fleet may be looked at. The heartbeat notices a dead worker long before the time-out does.
 TARGETING: dict[str, Any] = {
@@ -13,6 +18,7 @@ TARGETING: dict[str, Any] = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
     ),
+    "priority": LAST,
 }
 
 #: One row and its lock. No end to the attempts: a gate that should be shut is shut, however long it takes.
@@ -21,6 +27,7 @@ GATE: dict[str, Any] = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)
     ),
+    "priority": FIRST,
 }
 
 #: Ends every open row of a campaign.

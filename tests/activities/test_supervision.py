@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
 from activities.messages import Supervised
+from activities.rota import Rota
 from activities.supervision import WATCHING, Supervision
 from campaign.assignment import Target
 from campaign.glimpse import Glimpse
@@ -20,13 +21,14 @@ LEASE = timedelta(seconds=30)
 INTERVAL = timedelta(seconds=3)
 
 
-def tick(fleet: Fleet, order: Watch) -> Supervised:
-    return ActivityEnvironment().run(Supervision(fleet.engine, LEASE, INTERVAL).supervise, order)
+def tick(fleet: Fleet, order: Watch, rota: Rota | None = None) -> Supervised:
+    supervision = Supervision(fleet.engine, LEASE, rota or Rota(INTERVAL, 50), 1)
+    return ActivityEnvironment().run(supervision.supervise, order)
 
 
-def nothing_found(fleet: Fleet, order: Watch) -> ApplicationError:
+def nothing_found(fleet: Fleet, order: Watch, rota: Rota | None = None) -> ApplicationError:
     with pytest.raises(ApplicationError) as caught:
-        tick(fleet, order)
+        tick(fleet, order, rota)
     return caught.value
 
 
@@ -58,6 +60,17 @@ def test_a_tick_renews_the_lease_of_an_open_gate(fleet: Fleet) -> None:
     nothing_found(fleet, watch(campaign))
     left = fleet.value("SELECT lease_until - now() FROM campaign")
     assert LEASE - timedelta(seconds=10) < left <= LEASE
+
+
+def test_a_lease_lasts_over_four_ticks_however_far_apart_many_campaigns_draw_them(fleet: Fleet) -> None:
+    campaign = fleet.launch()
+    slow = Rota(INTERVAL, per_second=1 / 60)
+    slow.pause()
+    error = nothing_found(fleet, watch(campaign), slow)
+    assert error.next_retry_delay is not None
+    assert timedelta(seconds=50) < error.next_retry_delay < timedelta(seconds=63)
+    left = fleet.value("SELECT lease_until - now() FROM campaign")
+    assert 4 * error.next_retry_delay <= left <= timedelta(seconds=4 * 63)
 
 
 @pytest.mark.parametrize("mode", [Mode.ROLLING_OUT, Mode.BAKING])

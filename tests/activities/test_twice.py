@@ -17,6 +17,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.delivery import Delivery
 from activities.messages import Exclusion, GateOrder, JournalEntry, LimitsChange, Registration
+from activities.rota import Rota
 from activities.supervision import WATCHING, Supervision
 from activities.targeting import Targeting
 from campaign.assignment import Target
@@ -110,7 +111,11 @@ def mixed(fleet: Fleet) -> int:
 def supervise(fleet: Fleet, campaign: int) -> Any:
     """One tick that finds nothing."""
     with pytest.raises(ApplicationError) as caught:
-        run(fleet, Supervision(fleet.engine, LEASE, timedelta(seconds=2)).supervise, watch(campaign))
+        run(
+            fleet,
+            Supervision(fleet.engine, LEASE, Rota(timedelta(seconds=2), 50), 1).supervise,
+            watch(campaign),
+        )
     assert caught.value.type == WATCHING
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.rota import Rota
 from activities.supervision import Supervision
 from activities.waits import Counts
 from campaign.assignment import Target
@@ -40,9 +41,8 @@ class Worker:
     def __init__(self, fleet: Fleet) -> None:
         self.aside = Aside()
         self.counts = Counts(fleet.engine, self.aside)
-        self._supervision = Supervision(
-            fleet.engine, timedelta(seconds=30), timedelta(seconds=3), self.counts
-        )
+        rota = Rota(timedelta(seconds=3), 50)
+        self._supervision = Supervision(fleet.engine, timedelta(seconds=30), rota, 1, self.counts)
 
     def tick(self, order: Watch) -> tuple[str, str]:
         """The message of a tick that found nothing, and what its glimpse says of those who wait."""

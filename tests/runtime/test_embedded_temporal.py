@@ -1,7 +1,9 @@
 """The embedded Temporal keeps namespaces, workflows and search attributes over restarts."""
 
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,12 @@ async def test_a_restart_keeps_workflows_search_attributes_and_retention(
             DescribeNamespaceRequest(namespace="default")
         )
         assert namespace.config.workflow_execution_retention_ttl.ToTimedelta().days == 90
+
+
+def test_a_commit_only_appends_to_a_log(tmp_path: Path) -> None:
+    server = embedded_temporal(load_settings(data_dir=tmp_path), KEYS, port=free_port(), ui_port=free_port())
+    with server, closing(sqlite3.connect(tmp_path / "temporal.db")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_port_in_use_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""A fleet of many configurations that reports by itself: at each tick, as many as its time has come for.
+
+The reports are written by the database, without gateway and HTTP: what they cost is measured elsewhere. What
+they leave is what reports leave: states, slices and, by the product's own triggers, every count.
+"""
+
+from datetime import timedelta
+
+from store.connect import Connection
+from store.evidence import SLICE_SQL
+from store.words import IN_FLIGHT_SQL
+
+_VEHICLES = """
+INSERT INTO vehicle (vin, model, country, region, lot, record_digest, config_wanted)
+SELECT 'LONG' || %(letter)s || lpad(n::text, 12, '0'), %(model)s,
+       (ARRAY['AT','BE','CH','CZ','DE','DK','ES','FI','FR','GB','IE','IT','LU','NL','NO','PL','PT','SE','SK','US'])
+           [1 + n %% 20], 'EU',
+       ('x' || substr(md5(%(letter)s || n), 1, 8))::bit(32)::bigint & 4294967295, ''::bytea, false
+FROM generate_series(1, %(vehicles)s) AS n
+"""
+
+_ECUS = """
+INSERT INTO ecu (vehicle_id, name, hw_id, sw_version, built_version)
+SELECT id, 'Radar', 'BOSCH-MRR-EVO14', '1.' || (id / 20 %% 3) || '.' || (id / 60 %% 10), '1.0.0'
+FROM vehicle WHERE model = %(model)s
+"""
+
+#: One in so many fails, fewer than the guards accept.
+_FAILING = 500
+
+#: Who installs has done so by the next tick; then as many begin as the time since the release has room for.
+_REPORTS = f"""
+CREATE FUNCTION fleet_reports() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    due int := floor(NEW.size * least(1, extract(epoch FROM clock_timestamp() - NEW.released_at) / {{span}}));
+    begun int := (SELECT coalesce(sum(vehicles), 0) FROM tally
+                  WHERE campaign_id = NEW.campaign_id AND phase = NEW.number AND state <> 'pending');
+BEGIN
+    UPDATE assignment
+    SET state = CASE WHEN vehicle_id % {_FAILING} = 0 THEN 'failed' ELSE 'succeeded' END,
+        finished_at = clock_timestamp(), heard_at = clock_timestamp()
+    WHERE campaign_id = NEW.campaign_id AND phase = NEW.number
+      AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
+    UPDATE assignment AS a
+    SET state = 'installing', attempt = 1, offered_at = clock_timestamp(), files = -1,
+        fetched_at = clock_timestamp(), heard_at = clock_timestamp(),
+        slice = date_bin({SLICE_SQL}, clock_timestamp(), c.window_began_at)
+    FROM campaign AS c, phase AS p, (
+        SELECT vehicle_id FROM assignment
+        WHERE campaign_id = NEW.campaign_id AND phase = NEW.number AND state = 'pending'
+        LIMIT greatest(0, due - begun)) AS next
+    WHERE c.id = NEW.campaign_id AND p.campaign_id = c.id AND p.number = NEW.number
+      AND a.campaign_id = c.id AND a.vehicle_id = next.vehicle_id;
+    RETURN NULL;
+END $$
+"""
+
+_AT_EACH_TICK = """
+CREATE TRIGGER fleet_reports AFTER UPDATE OF allowance ON phase
+FOR EACH ROW EXECUTE FUNCTION fleet_reports()
+"""
+
+#: So that finding who is next costs the same at the end of a phase as at its beginning.
+_NEXT = "CREATE INDEX fleet_next ON assignment (campaign_id, phase) WHERE state = 'pending'"
+
+
+def fill(connection: Connection, model: str, vehicles: int) -> None:
+    """Make so many vehicles of a model, in some hundreds of configurations."""
+    key = {"letter": model[-1], "model": model, "vehicles": vehicles}
+    with connection.transaction():
+        connection.execute(_VEHICLES, key)
+        connection.execute(_ECUS, key)
+    connection.execute("ANALYZE vehicle, ecu")
+
+
+def let_report(connection: Connection, span: timedelta) -> None:
+    """Have the vehicles of each phase begin evenly over so long, and end by the next tick."""
+    connection.execute(_REPORTS.format(span=span.total_seconds()).encode())
+    connection.execute(_AT_EACH_TICK)
+    connection.execute(_NEXT)
