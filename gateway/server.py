@@ -4,8 +4,10 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+import orjson
 import uvicorn
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp
@@ -30,6 +32,7 @@ KEEP_ALIVE_SECONDS = 15
 
 def create_pool(url: str) -> Pool:
     """A pool on the database at this SQLAlchemy URL, not yet open."""
+    set_json_dumps(orjson.dumps)  # in this process: each report is told as JSON
     conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     return AsyncConnectionPool(
         conninfo,

@@ -44,6 +44,7 @@ _REPORTS = "SELECT count(*) FROM report WHERE campaign_id = %s"
 def main(
     vehicles: Annotated[int, typer.Option(help="Vehicles of the campaign.")] = 2_000,
     simulators: Annotated[int, typer.Option(help="Processes that play the vehicles.")] = 2,
+    spread: Annotated[float, typer.Option(help="Seconds over which the first polls are spread.")] = 20,
     patience_minutes: Annotated[int, typer.Option(help="How long it may take.")] = 60,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "over_http.json",
 ) -> None:
@@ -65,7 +66,7 @@ def main(
             with connect(running.database_url) as connection:
                 files = _fill(connection, settings, vehicles, simulators)
                 patience = timedelta(minutes=patience_minutes)
-                asyncio.run(_measure(sheet, running, connection, gateway, files, vehicles, patience))
+                asyncio.run(_measure(sheet, running, connection, gateway, files, vehicles, spread, patience))
     sheet.show()
     sheet.write(out)
 
@@ -93,6 +94,7 @@ async def _measure(
     gateway: Child,
     files: list[Path],
     vehicles: int,
+    spread: float,
     patience: timedelta,
 ) -> None:
     settings = load_settings()
@@ -101,7 +103,7 @@ async def _measure(
     launched = await launch(found, "Model_Y", phases=_PHASES)
     with used([gateway.pid]) as processor:
         for file in files:
-            _simulate(running, settings, file)
+            _simulate(running, settings, file, spread)
         await until_stage(found, launched, "Completed", patience)
         seconds = time.perf_counter() - began
     campaign = launched.status.campaign_id
@@ -116,13 +118,13 @@ async def _measure(
     sheet.add("processor time of the gateway for a vehicle", 1000 * processor.total / vehicles, "ms")
 
 
-def _simulate(running: System, settings: Settings, file: Path) -> None:
+def _simulate(running: System, settings: Settings, file: Path, spread: float) -> None:
     options = {
         "--fleet": str(file),
         "--tokens": str(settings.data_dir / "tokens.jsonl"),
         "--gateway": running.gateway_url,
         "--pace": "1000",
-        "--spread": "20",
+        "--spread": str(spread),
         "--connections": "256",
     }
     command = [sys.executable, "-m", "simulator", "run", *(word for pair in options.items() for word in pair)]

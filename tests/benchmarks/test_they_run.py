@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import RUNS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Each with its smallest size, and words of figures that it must have.
@@ -20,8 +22,26 @@ BENCHMARKS = {
         ["--gateways", "1", "--vehicles", "2000", "--others", "500", "--groups", "1", "--times", "1"],
         ["judged", "after a pause's commit", "after the stop's commit", "to the notification"],
     ),
+    "traffic": (
+        ["--vehicles", "300", "--seconds", "1", "--no-compare"],
+        ["idle polls, 2 processes", "polls with an offer, 1 process", "reports, 2 processes"],
+    ),
+    "over_http": (["--vehicles", "20", "--spread", "1"], ["launch to completion", "reports of a vehicle"]),
     "whole_campaign": (["--vehicles", "300", "--gateways", "1"], ["launch to completion", "10 x the size"]),
 }
+
+
+def test_all_that_make_bench_runs_is_there() -> None:
+    for run in RUNS:
+        assert (ROOT / "benchmarks" / run.name / "__main__.py").exists()
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_of_all() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--only", "traffic,trafic"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 2
+    assert "trafic" in ran.stderr
+    assert "whole_campaign" in ran.stderr
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
