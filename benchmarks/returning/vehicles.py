@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from benchmarks.requests import poll, report
+
 #: Refused, cut or not answered in this time: a vehicle tries again after a moment.
 PATIENCE_SECONDS = 30.0
 BUSY = (429, 503)
@@ -124,24 +126,6 @@ class Crowd:
             if length:
                 await reader.readexactly(int(length))
         return int(head[9:12]), _number(headers, b"retry-after:")
-
-
-def poll(vin: str) -> bytes:
-    """The request of a poll."""
-    return (
-        f"GET /DEFAULT/controller/v1/{vin} HTTP/1.1\r\nHost: gateway\r\n"
-        f"Authorization: TargetToken {vin}\r\nAccept: application/hal+json\r\n\r\n"
-    ).encode()
-
-
-def report(vin: str, action: int) -> bytes:
-    """The request that tells of a success."""
-    body = f'{{"id":"{action}","status":{{"execution":"closed","result":{{"finished":"success"}}}}}}'
-    return (
-        f"POST /DEFAULT/controller/v1/{vin}/deploymentBase/{action}/feedback HTTP/1.1\r\nHost: gateway\r\n"
-        f"Authorization: TargetToken {vin}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
-    ).encode()
 
 
 def _number(headers: bytes, name: bytes) -> float:

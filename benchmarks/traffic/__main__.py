@@ -23,11 +23,11 @@ from benchmarks import fleet
 from benchmarks.launch import add_package
 from benchmarks.pgbench import inserts_per_second
 from benchmarks.processor import used
+from benchmarks.requests import poll, report
 from benchmarks.rollout import roll_out
 from benchmarks.sheet import RESULTS, Sheet
 from benchmarks.traffic.client import CONNECTIONS, ask
 from benchmarks.traffic.goosebit import VERSION, NotToBeHad, goosebit, introductions
-from benchmarks.traffic.vehicles import poll, report
 from campaign.action import action_id
 from commands.local import System, system
 from runtime.processes import Child, answering, free_port
