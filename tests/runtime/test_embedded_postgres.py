@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runtime.embedded_postgres import embedded_postgres
+from runtime.embedded_postgres import SETTINGS, embedded_postgres
 from runtime.errors import EmbeddedServerFault
 
 ANOTHER_USER = """
@@ -113,3 +113,13 @@ def test_a_folder_that_cannot_be_used_is_named(folder: Path) -> None:
     (folder / "postgres").write_text("not a folder")
     with pytest.raises(EmbeddedServerFault, match=r"cannot use .*/postgres for the embedded PostgreSQL"):
         embedded_postgres(folder / "postgres").__enter__()
+
+
+def test_it_has_our_settings_once_and_commits_are_durable(folder: Path) -> None:
+    for _ in range(2):
+        with embedded_postgres(folder / "postgres") as url:
+            for name, value in SETTINGS.items():
+                assert ask(url, f"SELECT current_setting('{name}')") == (value,)
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                assert ask(url, f"SELECT current_setting('{name}')") == ("on",)
+    assert (folder / "postgres" / "postgresql.conf").read_text().count("ringmaster.conf") == 1
