@@ -32,9 +32,9 @@ RECOVERY = timedelta(minutes=5)
 LOOK_SECONDS = 0.2
 
 #: For a fleet that is larger than a toy. Nothing of it touches durability: fsync and synchronous_commit stay
-#: on. Pages that a campaign writes in random order are to stay in memory, and after each checkpoint every one
-#: is written whole to the log: with PostgreSQL's own numbers a vehicle of a million costs twice as much as one
-#: of a hundred thousand.
+#: on. Pages that a campaign writes in random order are to stay in memory, and after each checkpoint every
+#: one is written whole to the log. With PostgreSQL's own numbers a vehicle of a million costs nearly twice
+#: what one of a hundred thousand does.
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
 
 
