@@ -89,7 +89,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     vehicles = f"/{settings.tenant}/controller/v1/"
     app = Application(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
-    app.idle_polls = IdlePolls(vehicles, known, fleet.epoch, authentication.take, poll.idle)
+    app.idle_polls = IdlePolls(vehicles, known, fleet, authentication.take, poll.idle)
     app.hot = hot
     return app
 

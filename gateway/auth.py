@@ -135,7 +135,7 @@ class Authentication:
         proof = self._known.proof(vin, request.headers.get("authorization", ""))
         known = None
         if proof in self._known:
-            known = self._known.vehicle_id(proof, await self._fleet.epoch())
+            known = self._known.vehicle_id(proof, await self._fleet.epoch(waiting_items))
         if known is None:
             known = (await self.standing(request, waiting_items)).vehicle_id
         else:
@@ -149,11 +149,13 @@ class Authentication:
         if self._failures.wait(address, self._clock()):
             waiting_items = min(waiting_items, SUSPECTS_WAITING)
         try:
-            vehicle = await self._identified(request, vin, waiting_items)
+            vehicle, lasts = await self._identified(request, vin, waiting_items)
         except Unauthorized:
             _refuse_early(self._failures.take(address, self._clock()))
             raise
         self.take(vehicle.vehicle_id)
+        if lasts:
+            self._known.learn(self._known.proof(vin, request.headers.get("authorization", "")), vehicle)
         return vehicle
 
     def take(self, vehicle_id: int) -> None:
@@ -168,7 +170,8 @@ class Authentication:
             raise Malformed(f"a controller id has at most {CONTROLLER_ID_MAX_CHARACTERS} characters")
         return vin
 
-    async def _identified(self, request: Request, vin: str, waiting_items: int) -> Standing:
+    async def _identified(self, request: Request, vin: str, waiting_items: int) -> tuple[Standing, bool]:
+        """The vehicle, and whether it may be known by its Authorization header while the epoch lasts."""
         authorization = request.headers.get("authorization", "")
         by_gateway = matches(presented(authorization, GATEWAY_TOKEN), self._gateway_tokens)
         vouched = by_gateway or self._vouched(request, vin)
@@ -181,9 +184,7 @@ class Authentication:
         by_former = matches(token, [found.former_hash if found else None])
         if found is None or not (vouched or by_token or by_former):
             raise Unauthorized("wrong proof")
-        if by_gateway or by_token:
-            self._known.learn(self._known.proof(vin, authorization), found)
-        return found
+        return found, by_gateway or by_token
 
     def _vouched(self, request: Request, vin: str) -> bool:
         """Whether somebody who may speak for a vehicle of this name does."""

@@ -112,7 +112,7 @@ class Batch(Generic[Item, Result]):
         except Unavailable as error:
             _fail(group, error)
         except Exception as error:
-            if len(group) == 1:
+            if len(group) == 1 or all(item is None for item, _ in group):  # all ask the same
                 _fail(group, error)
             else:
                 middle = len(group) // 2

@@ -6,7 +6,7 @@ A request that never ends, or does not come, would hold memory or a connection f
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.tls import COMMON_NAME, name_of
 
@@ -24,6 +24,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._in_head = True
         self._in_request = True
+        self._began = False
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._common_name: str | None = None
@@ -40,15 +41,20 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.response_complete and self.timeout_keep_alive_task is None:
+            self._in_request = True  # bytes that are no request yet have stopped uvicorn's timer for good
         self._time()  # most requests come whole, and need no timer
-        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        self._head_bytes = self._head_bytes + len(data) if self._in_head and not self._began else 0
+        self._began = False  # of that piece who knows how much was the body before it
         if self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"][COMMON_NAME] = self._common_name
-        self._in_head = self._in_request = True
+        self._in_head = self._in_request = self._began = True
+        self._stop()  # each request has its own time
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -63,9 +69,17 @@ class Connection(HttpToolsProtocol):
         if self._in_request and self._timer is None:
             self._timer = self.loop.call_later(REQUEST_SECONDS, self._close)
         elif not self._in_request and self._timer is not None:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _close(self) -> None:
+        self._timer = None
+        if self.pipeline:  # we read no further ourselves until the request before it is answered
+            self._time()
+            return
         if not self.transport.is_closing():
             self.transport.close()

@@ -18,12 +18,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from campaign.permission import Consent
 from campaign.polling import Pressure
-from gateway.batch import POLLS_WAITING, Batch
+from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch
 from gateway.errors import Unavailable
 from gateway.quota import ENTRIES_MAX
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
-from store.beginning import Beginning, begin_group
+from store.beginning import begin
 from store.configuration import Mode
 from store.consent import Heard
 from store.epoch import epoch
@@ -82,12 +82,10 @@ class Fleet:
         self._away = Away()
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
-        self._beginnings = Batch(self._begin)
         self._reports = Batch(self._record)
         self._epochs = Batch(
             self._read_epoch,
-            group_items=POLLS_WAITING,
-            waiting_items=POLLS_WAITING,
+            group_items=WAITING_ITEMS,
             apart_seconds=EPOCHS_APART_SECONDS,
         )
         self._pings = Batch(self._ping)
@@ -102,12 +100,15 @@ class Fleet:
 
     def look(self) -> None:
         """See how many polls wait."""
-        fill = max(self._standings.load(), self._admissions.load()) / POLLS_WAITING
+        fill = max(self._standings.load(), self._admissions.load(), self._epochs.load()) / POLLS_WAITING
         self._pressure = self._pressure.after(min(fill, 1.0), timedelta(seconds=time.monotonic()))
 
-    async def epoch(self) -> int:
-        """The epoch as it is after this was called; callers that come together share one question."""
-        return await self._epochs.submit(None)
+    async def epoch(self, waiting_items: int) -> int:
+        """The epoch as it is after this was called; callers that come together share one question.
+
+        Unavailable where more wait already.
+        """
+        return await self._epochs.submit(None, waiting_items)
 
     async def standing(self, vin: str, waiting_items: int) -> Standing | None:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
@@ -128,7 +129,7 @@ class Fleet:
 
     async def begin(self, vehicle_id: int, action: int, sha256: str) -> bool:
         """Whether the vehicle may fetch this artifact of this action now; if so, it has begun."""
-        return await self._beginnings.submit(Beginning(vehicle_id, action, sha256))
+        return await self._transaction(lambda connection: begin(connection, vehicle_id, action, sha256))
 
     async def deployment(self, vehicle_id: int, action: int) -> Deployment | None:
         """What an action installs; None: nothing this vehicle may see."""
@@ -202,9 +203,7 @@ class Fleet:
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""
-        for batch in (
-            self._standings, self._admissions, self._beginnings, self._reports, self._epochs, self._pings,
-        ):  # fmt: skip
+        for batch in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
             await batch.drained()
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
@@ -216,9 +215,6 @@ class Fleet:
         distinct = list(dict.fromkeys(vehicle_ids))
         offered = await self._committed(lambda connection: admission.admit(connection, distinct))
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
-
-    async def _begin(self, group: Sequence[Beginning]) -> Sequence[bool]:
-        return await self._committed(lambda connection: begin_group(connection, group))
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
         return await self._committed(lambda connection: reports.record(connection, group))

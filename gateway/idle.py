@@ -6,14 +6,17 @@ shared by all polls that arrive meanwhile. So an answer is as fresh as if everyt
 All other requests, and all that is out of the ordinary, go the usual way.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from gateway.errors import Refusal
+from gateway.batch import POLLS_WAITING
+from gateway.errors import TooOften, Unavailable, refusal_answer
+from gateway.fleet import Fleet
 from gateway.known import Known
+from gateway.messages import retry_after
 
 #: The answer to a request of this vehicle, for which there is nothing but what it installed last.
 Answer = Callable[[Request, str, int | None], Response]
@@ -24,22 +27,16 @@ class IdlePolls:
 
     Args:
         vehicles: the path of all vehicles, up to the VIN.
-        epoch: asks for the epoch.
         take: counts one request of a vehicle. Raises TooOften.
         idle: the answer.
     """
 
     def __init__(
-        self,
-        vehicles: str,
-        known: Known,
-        epoch: Callable[[], Awaitable[int]],
-        take: Callable[[int], None],
-        idle: Answer,
+        self, vehicles: str, known: Known, fleet: Fleet, take: Callable[[int], None], idle: Answer
     ) -> None:
         self._vehicles = vehicles
         self._known = known
-        self._epoch = epoch
+        self._fleet = fleet
         self._take = take
         self._idle = idle
 
@@ -52,13 +49,18 @@ class IdlePolls:
         if not self._known.idle(proof):
             return None
         try:
-            vehicle_id = self._known.vehicle_id(proof, await self._epoch())
+            vehicle_id = self._known.vehicle_id(proof, await self._fleet.epoch(POLLS_WAITING))
             if vehicle_id is None or not self._known.idle(proof):
                 return None
+            answer = self._idle(Request(scope), vin, self._known.installed(proof))
             self._take(vehicle_id)
-            return self._idle(Request(scope), vin, self._known.installed(proof))
-        except Refusal:
-            return None  # the usual way finds the same and says it
+            return answer
+        except TooOften as refusal:
+            return refusal_answer(refusal)
+        except Unavailable as away:
+            return refusal_answer(Unavailable(str(away), retry_after(vin, self._fleet.pressure)))
+        except Exception:
+            return None  # the usual way finds the same, says it and logs it
 
 
 def _authorization(scope: Scope) -> str:

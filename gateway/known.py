@@ -47,11 +47,9 @@ class Known:
         return hashlib.blake2b(shown, digest_size=_PROOF_BYTES, key=self._key).digest()
 
     def learn(self, proof: bytes, standing: Standing) -> None:
-        """Keep what was found of the vehicle that showed this proof, unless a later epoch is known of."""
+        """Keep what was found of the vehicle that showed this proof."""
         self._begin(standing.epoch)
-        if standing.epoch < self._epoch:
-            return
-        if len(self._facts) >= self._most:
+        if len(self._facts) >= self._most and proof not in self._facts:
             self._facts.clear()
         self._facts[proof] = (
             standing.vehicle_id << _ACTION_BITS | (standing.installed or 0)
@@ -65,7 +63,8 @@ class Known:
         """The vehicle that showed this proof.
 
         Args:
-            epoch: as it was read after the request came: what is known from before it holds no more.
+            epoch: as it was read after the request came: what is known from another one holds no more, also
+                from a later one: a restored database tells other things by that number.
         """
         self._begin(epoch)
         fact = self._facts.get(proof)
@@ -80,6 +79,6 @@ class Known:
         return (self._facts[proof] >> 1 & (1 << _ACTION_BITS) - 1) or None
 
     def _begin(self, epoch: int) -> None:
-        if epoch > self._epoch:
+        if epoch != self._epoch:
             self._facts.clear()
             self._epoch = epoch

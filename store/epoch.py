@@ -1,8 +1,8 @@
 """The epoch: by it a gateway knows that what it remembers still holds.
 
-It rises in the very commit after which a vehicle that had nothing to expect may have something (a gate opens
-or delivers again, a phase is released, a success is told that nobody waited for), or after which a token that
-was good may not be. Triggers keep it (migrations/versions/0007_epoch.py), so no statement can forget it.
+It rises in the very commit after which a vehicle that had nothing to expect may have something (a gate opens,
+a phase is released, a success is taken back, a configuration is wanted), or after which a token that was good
+may not be. Triggers keep it (migrations/versions/0007_epoch.py), so no statement can forget it.
 """
 
 from psycopg import AsyncConnection

@@ -24,24 +24,31 @@ LEFT JOIN LATERAL (
 ) AS live ON true
 """
 
-#: Whether an assignment ``a`` that was put off may be offered again.
-_DUE_SQL = "(a.not_before IS NULL OR a.not_before <= clock_timestamp())"
+#: Whether an assignment ``a`` may be offered now: a lease that ran out may be renewed, and what was put off
+#: comes again; neither is told by an epoch.
+_DUE_SQL = f"({DELIVERING_SQL} AND (a.not_before IS NULL OR a.not_before <= clock_timestamp()))"
 
-#: The assignments ``a`` of a vehicle ``v`` that are waiting for an offer, in campaigns that deliver; also an
-#: offer whose window has closed, which the admission takes back first. Beside an offer that stands only those
-#: of a higher priority.
+#: The assignments ``a`` of a vehicle ``v`` that wait for an offer, in campaigns whose gate is open; also
+#: an offer whose window has closed, which the admission takes back first. Beside an offer that stands only
+#: those of a higher priority.
 _WAITING_SQL = f"""
 FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id
 JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
 WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
   AND (a.state IN ({OPEN_SQL}) OR a.state = 'offered' AND a.offer_until <= clock_timestamp())
-  AND {DELIVERING_SQL} AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
+  AND c.gate_open AND p.allowance > 0 AND NOT {EXCLUDED_SQL}
   AND (coalesce(live.stale, true) OR c.priority > live.priority)
 """
 
+#: A success may still be told of these, however late, and changes what the vehicle sees.
+_MAY_SUCCEED = f"""
+SELECT FROM assignment AS a
+WHERE a.vehicle_id = v.id AND a.fetched_at IS NOT NULL AND a.state IN ('silent', 'expired', {OPEN_SQL})
+"""
+
 #: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about;
-#: ``put_off``: whether something will, by and by.
+#: ``put_off``: whether something may, by and by.
 _STANDINGS = f"""
 SELECT v.id, v.vin, v.token_hash,
        CASE WHEN v.former_token_until > clock_timestamp() THEN v.former_token_hash END,
@@ -51,7 +58,7 @@ SELECT v.id, v.vin, v.token_hash,
              AND s.at > coalesce(v.reported_at, '-infinity')),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.stands, false), done.campaign_id, done.attempt,
-       waiting.put_off, {EPOCH_SQL}, waiting.limited
+       coalesce(waiting.put_off, false) OR EXISTS ({_MAY_SUCCEED}), {EPOCH_SQL}, waiting.limited
 FROM vehicle AS v {_LIVE_SQL}
 LEFT JOIN LATERAL (
     SELECT bool_or({LIMITED_SQL}) FILTER (WHERE {_DUE_SQL}) AS limited, NOT bool_and({_DUE_SQL}) AS put_off

@@ -6,37 +6,27 @@ from alembic import op
 revision = "0007"
 down_revision = "0006"
 
-#: The row is the last that a transaction locks: the triggers on campaigns, phases and assignments wait for the
-#: commit, and whoever writes tokens does nothing after it. So nobody waits for it for long, or crosswise.
-#:
-#: A lease that is renewed in time changes nothing. The second is for a commit that takes its time: what a
-#: gateway saw just before it must not outlive it.
+#: The row is the last that a transaction locks: most triggers wait for the commit, and whoever writes tokens
+#: does nothing after it. So nobody waits for it for long, or crosswise. A transaction raises it once, however
+#: many rows it touches; by a random step, so that a database that was restored or failed over does not come to
+#: the same number with other rows.
 EPOCH = """
 CREATE FUNCTION raise_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE epoch SET number = number + 1;
+    UPDATE epoch SET number = number + 1 + (random() * 1000000)::int
+    WHERE xmin <> pg_current_xact_id()::xid;
     RETURN NULL;
 END
 $$;
-CREATE FUNCTION raise_epoch_unless_it_delivered() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF OLD.gate_open AND OLD.lease_until > clock_timestamp() + interval '1 second' THEN
-        RETURN NULL;
-    END IF;
-    UPDATE epoch SET number = number + 1;
-    RETURN NULL;
-END
-$$;
-CREATE CONSTRAINT TRIGGER epoch_of_gates AFTER UPDATE OF gate_open, lease_until ON campaign
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.gate_open)
-    EXECUTE FUNCTION raise_epoch_unless_it_delivered();
+CREATE CONSTRAINT TRIGGER epoch_of_gates AFTER UPDATE OF gate_open ON campaign
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.gate_open AND NOT OLD.gate_open)
+    EXECUTE FUNCTION raise_epoch();
 CREATE CONSTRAINT TRIGGER epoch_of_releases AFTER UPDATE OF allowance ON phase
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.allowance = 0 AND NEW.allowance > 0)
     EXECUTE FUNCTION raise_epoch();
-CREATE CONSTRAINT TRIGGER epoch_of_corrections AFTER UPDATE OF state ON assignment
+CREATE CONSTRAINT TRIGGER epoch_of_contradictions AFTER UPDATE OF state ON assignment
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN ((NEW.state = 'succeeded') <> (OLD.state = 'succeeded')
-          AND OLD.state NOT IN ('offered', 'downloading', 'installing'))
+    WHEN (OLD.state = 'succeeded' AND NEW.state <> 'succeeded')
     EXECUTE FUNCTION raise_epoch();
 CREATE CONSTRAINT TRIGGER epoch_of_wishes AFTER UPDATE OF config_wanted ON vehicle
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.config_wanted AND NOT OLD.config_wanted)
@@ -55,16 +45,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sole"),
         postgresql_with={"fillfactor": "10"},
     )
-    op.execute("INSERT INTO epoch (number) VALUES (1)")
+    op.execute("INSERT INTO epoch (number) VALUES (1 + (random() * 1000000)::int)")
     op.execute(EPOCH)
 
 
 def downgrade() -> None:
     op.execute("DROP TRIGGER epoch_of_gates ON campaign")
     op.execute("DROP TRIGGER epoch_of_releases ON phase")
-    op.execute("DROP TRIGGER epoch_of_corrections ON assignment")
+    op.execute("DROP TRIGGER epoch_of_contradictions ON assignment")
     op.execute("DROP TRIGGER epoch_of_wishes ON vehicle")
     op.execute("DROP TRIGGER epoch_of_tokens ON vehicle")
-    op.execute("DROP FUNCTION raise_epoch_unless_it_delivered")
     op.execute("DROP FUNCTION raise_epoch")
     op.drop_table("epoch")

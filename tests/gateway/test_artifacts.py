@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from campaign.assignment import Target
-from store.beginning import Beginning, begin_group
+from store.beginning import begin
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Answer, Vehicle
 from tests.gateway.world import CONTENT, File, World
@@ -139,11 +138,11 @@ async def test_a_download_that_has_not_begun_is_refused_when_the_campaign_stops(
 async def test_no_byte_is_given_when_the_campaign_stops_between_the_look_and_the_begin(
     download: Download, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def too_late(connection: AsyncConnection, group: Sequence[Beginning]) -> list[bool]:
+    async def too_late(connection: AsyncConnection, vehicle_id: int, action: int, sha256: str) -> bool:
         world.run("UPDATE campaign SET gate_open = false")
-        return await begin_group(connection, group)
+        return await begin(connection, vehicle_id, action, sha256)
 
-    monkeypatch.setattr("gateway.fleet.begin_group", too_late)
+    monkeypatch.setattr("gateway.fleet.begin", too_late)
     answer = await download.send()
     assert answer.status == 404
     assert answer.json["errorCode"] == "ringmaster.missing"

@@ -48,28 +48,30 @@ def test_another_process_makes_other_proofs() -> None:
     assert Known().proof("V", "t") != Known().proof("V", "t")
 
 
-def test_a_later_epoch_ends_all_that_is_known() -> None:
+def test_what_is_known_from_another_epoch_holds_no_more_also_from_a_later_one() -> None:
     known = Known()
     proof = known.proof("V", "t")
-    known.learn(proof, standing(epoch=4))
-    assert known.vehicle_id(proof, 5) is None
-    assert proof not in known
+    for asked in (3, 5):
+        known.learn(proof, standing(epoch=4))
+        assert known.vehicle_id(proof, asked) is None
+        assert proof not in known
 
 
-def test_what_was_found_in_a_later_epoch_than_was_read_is_fresh_enough() -> None:
+def test_what_is_learnt_in_another_epoch_ends_what_was_known() -> None:
     known = Known()
-    proof = known.proof("V", "t")
-    known.learn(proof, standing(epoch=4))
-    assert known.vehicle_id(proof, 3) == 7
+    one, other = known.proof("V", "t"), known.proof("W", "t")
+    known.learn(one, standing(7, epoch=4))
+    known.learn(other, standing(8, epoch=3))
+    assert one not in known
+    assert known.vehicle_id(other, 3) == 8
 
 
-def test_what_was_found_in_an_earlier_epoch_is_not_learnt() -> None:
-    known = Known()
-    early, late = known.proof("V", "t"), known.proof("W", "t")
-    known.learn(late, standing(8, epoch=4))
-    known.learn(early, standing(7, epoch=3))
-    assert early not in known
-    assert late in known
+def test_what_is_learnt_again_takes_no_more_room() -> None:
+    known = Known(2)
+    proofs = [known.proof(vin, "t") for vin in ("V", "W")]
+    for proof in (*proofs, *proofs):
+        known.learn(proof, standing())
+    assert all(proof in known for proof in proofs)
 
 
 @pytest.mark.parametrize("most", [1, 3])
