@@ -1,6 +1,7 @@
 """Natural batching: what queued while a group ran is the next group."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -154,3 +155,31 @@ async def test_drained_returns_when_the_last_group_is_done() -> None:
     work.may_go.set()
     await drained
     assert await tasks[0] == 2
+
+
+async def test_a_question_that_all_ask_alike_is_not_asked_again_in_halves() -> None:
+    asked = 0
+
+    async def carry(callers: Sequence[None]) -> Sequence[int]:
+        nonlocal asked
+        asked += 1
+        raise ValueError("no answer")
+
+    batch = Batch(carry)
+    answers = await asyncio.gather(*(batch.submit(None) for _ in range(64)), return_exceptions=True)
+    assert all(isinstance(answer, ValueError) for answer in answers)
+    assert asked <= 2
+
+
+async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:
+    began: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def carry(items: Sequence[int]) -> Sequence[int]:
+        began.append(loop.time())
+        return items
+
+    batch = Batch(carry, apart_seconds=0.02)
+    for item in range(4):
+        assert await batch.submit(item) == item
+    assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(began))

@@ -71,3 +71,44 @@ async def test_a_report_whose_body_does_not_come_is_not_waited_for(
     async with asyncio.timeout(10):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_request_has_its_own_time_however_long_the_connection_was_silent(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.3)
+    reader, writer = await opened(client)
+    # Whose time had begun with the connection would be cut at 0.3 seconds.
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 30)
+    writer.write(b"GET /hea")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.6)
+    writer.write(b"lth HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_the_tail_of_a_body_is_no_part_of_the_next_head(client: Client) -> None:
+    reader, writer = await opened(client)
+    body = b"x" * (2 * connection.HEAD_MAX_BYTES)
+    writer.write(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+    writer.write(body + b"GET /health HTTP/1.1\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+    await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    writer.write(b"Host: x\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_line_ends_after_an_answer_hold_no_connection(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
+    reader, writer = await opened(client)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readuntil(b"}")
+    writer.write(b"\r\n")
+    async with asyncio.timeout(10):  # before uvicorn's own patience is over
+        assert await reader.read() == b""
+    writer.close()

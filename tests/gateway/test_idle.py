@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from campaign.assignment import Target
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
@@ -19,12 +18,8 @@ async def test_a_poll_of_an_idle_vehicle_asks_for_the_epoch_alone(
 ) -> None:
     vehicle, _ = new_vehicle()
     first = await vehicle.poll()
-    engine = create_engine(world.url)
-    with engine.begin() as connection:
-        # Whoever asked where it stands would wait for this lock.
-        connection.execute(text("LOCK TABLE vehicle IN ACCESS EXCLUSIVE MODE"))
+    with world.locked("vehicle"):  # whoever asked where it stands would wait
         again = await vehicle.poll()
-    engine.dispose()
     assert (again.status, again.body, again.headers["etag"]) == (200, first.body, first.headers["etag"])
     assert again.headers["content-type"] == first.headers["content-type"]
 
@@ -180,3 +175,38 @@ async def test_two_gateways_see_the_same_moment(
         world.run("UPDATE campaign SET gate_open = true")
         for vehicle in (there, here):
             assert set((await vehicle.poll()).link) == {"deploymentBase"}
+
+
+async def test_an_epoch_that_goes_back_is_not_believed(new_vehicle: NewVehicle, world: World) -> None:
+    """As after a restore, or a failover to a server that lacks the last transactions."""
+    vehicle, number = new_vehicle()
+    world.assign(number, world.campaign(world.file(), delivering=False))
+    for _ in range(2):
+        assert (await vehicle.poll()).link == {}
+    world.run("UPDATE epoch SET number = number - 1000")
+    world.run("UPDATE campaign SET gate_open = true")
+    assert set((await vehicle.poll()).link) == {"deploymentBase"}
+
+
+async def test_what_a_refusal_costs_an_idle_vehicle(gateway: Gateway, world: World) -> None:
+    world.vehicle(VIN)
+    async with gateway(requests_per_second=1) as client:
+        vehicle = Vehicle(client, VIN, TOKEN)
+        assert (await vehicle.poll()).status == 200
+        unreadable = [(await vehicle.send("GET", headers={"Accept": "text/html"})).status for _ in range(3)]
+        assert unreadable == [406] * 3  # each one request out of four
+        with world.locked("vehicle"):
+            # It is told without being asked where it stands.
+            assert (await vehicle.poll()).status == 429
+
+
+async def test_a_fault_on_the_short_way_is_answered_and_logged_as_on_the_usual_one(
+    new_vehicle: NewVehicle, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    vehicle, _ = new_vehicle()
+    assert (await vehicle.poll()).status == 200
+    world.run("ALTER TABLE epoch RENAME TO elsewhere")
+    answer = await vehicle.poll()
+    assert (answer.status, answer.json["errorCode"]) == (500, "ringmaster.failed")
+    assert "request_failed" in caplog.text
+    assert VIN not in caplog.text
