@@ -76,6 +76,12 @@ def vin(number: int) -> str:
     return f"WVWZZZ1JZ3W{number:06}"
 
 
+def earlier(time: str, times: str = "1") -> str:
+    """For ``SET``: what vehicles were offered, and the last they were heard, is so long ago by now."""
+    ago = f"interval '{time}' * {times}"
+    return f"offered_at = offered_at - {ago}, heard_at = heard_at - {ago}"
+
+
 def car(number: int, *, hw_id: str = "EVO14", sw_version: str = "1.3.0", **facts: Any) -> Vehicle:
     """A vehicle that the package fits, unless its facts say otherwise."""
     radar = {"name": "Radar", "hw_id": hw_id, "sw_version": sw_version}
@@ -218,6 +224,7 @@ class Fleet:
         self.put(campaign, Target.INSTALLING, vehicles)
         self.run(
             "UPDATE assignment SET slice = now() - make_interval(mins => CAST(:hours * 60 AS int)), "
+            "offered_at = now() - make_interval(mins => CAST(:hours * 60 AS int)), "
             "heard_at = now() - make_interval(mins => CAST(:hours * 60 AS int)) "
             "WHERE campaign_id = :c AND vehicle_id = ANY(:v)",
             hours=hours,
