@@ -91,21 +91,21 @@ class _Memory:
 
 
 @lru_cache(maxsize=256)
-def _memory(campaign_id: int, phase: int) -> _Memory:
+def memory(campaign_id: int, phase: int) -> _Memory:
     """Where the latest of a phase is remembered; it has some hundred kilobytes at the most."""
     return _Memory()
 
 
 def _remembered(row: Sequence[Any]) -> Judged | None:
     """What was found when all that it depends on was as it is in a row of ``_PHASES``."""
-    latest = _memory(*row[:2]).latest
+    latest = memory(*row[:2]).latest
     return latest[1] if latest is not None and latest[0] == tuple(row[_DEPENDS_ON]) else None
 
 
 def _remember(row: Sequence[Any], found: Judged) -> None:
     """Keep it for the next tick. A phase without an edition has never had a vehicle."""
     if row[_EDITION] is not None:
-        _memory(*row[:2]).latest = (tuple(row[_DEPENDS_ON]), found)
+        memory(*row[:2]).latest = (tuple(row[_DEPENDS_ON]), found)
 
 
 def _not_over(phase: int, tally: Tally) -> bool:

@@ -26,6 +26,7 @@ from store import admission, consent, gate, polls, reports, supervision
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.consent import Heard
+from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
 from store.reports import Channel, Effect, Report
@@ -170,7 +171,19 @@ class Fleet:
 
     def tick(self, campaign: int, *, lease: timedelta = HOUR, **changes: Any) -> Observation:
         with self._open.begin():
-            return supervision.tick(self._open, watch(campaign, **changes), lease)
+            seen = supervision.tick(self._open, watch(campaign, **changes), lease)
+        self.assert_remembered(campaign)
+        return seen
+
+    def assert_remembered(self, campaign: int) -> None:
+        """What was counted and judged, and is remembered, is what is found by counting anew."""
+        remembered = self.judged(campaign)
+        memory.cache_clear()
+        assert remembered == self.judged(campaign)
+
+    def judged(self, campaign: int) -> list[Judged]:
+        with self._open.begin():
+            return judged(self._open, campaign)
 
     def insert(self, table: Any, **values: Any) -> None:
         with self._open.begin():
