@@ -18,6 +18,23 @@ WHERE c.id = a.campaign_id AND a.campaign_id = %(campaign)s AND a.state = 'pendi
 _TWO_WEEKS_AGO = "UPDATE campaign SET window_began_at = now() - interval '14 days' WHERE id = %s"
 
 
+#: Of each phase some of those that still install, spread over the configurations.
+_SOME_MORE = """
+UPDATE assignment SET state = 'succeeded' WHERE (vehicle_id, campaign_id) IN (
+    SELECT a.vehicle_id, a.campaign_id
+    FROM phase AS p CROSS JOIN LATERAL (
+        SELECT * FROM assignment AS b
+        WHERE b.campaign_id = p.campaign_id AND b.phase = p.number AND b.state = 'installing' LIMIT %(each)s
+    ) AS a
+    WHERE p.campaign_id = %(campaign)s AND p.number >= %(first)s)
+"""
+
+
+def record_more(connection: Connection, campaign: int, first: int, each: int) -> None:
+    """Bring so many more to an outcome in each phase from the first given."""
+    connection.execute(_SOME_MORE, {"campaign": campaign, "first": first, "each": each})
+
+
 def record(connection: Connection, campaign: int, percent: int) -> None:
     """Bring so many percent of the vehicles to an outcome."""
     connection.execute(_TWO_WEEKS_AGO, [campaign])
