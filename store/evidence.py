@@ -260,16 +260,17 @@ def stretches(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, tuple[Tally, ...
     """Rows of ``STRETCHES_SQL`` by phase: in the order in which the vehicles began, and for the brake, which
     counts who had time to report or has failed, and of them who failed or is still quiet."""
     states: dict[int, dict[Any, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
-    braking: dict[int, Matured] = {}
+    known: dict[int, int] = defaultdict(int)
+    well: dict[int, int] = defaultdict(int)
     for phase, began, matured, word, vehicles in rows:
         state = Target(word)
         mine = states[phase][began]
         mine[state] = mine.get(state, 0) + vehicles
         if matured or state in HARMED:
-            bad = vehicles if state is not Target.SUCCEEDED else 0
-            braking[phase] = braking.get(phase, Matured()) + Matured.model_construct(
-                vehicles=vehicles, bad=bad
-            )
+            known[phase] += vehicles
+            if state is Target.SUCCEEDED:
+                well[phase] += vehicles
+    braking = {phase: Matured(vehicles=all_, bad=all_ - well[phase]) for phase, all_ in known.items()}
     tallies = {
         phase: tuple(Tally.model_construct(by_state=mine) for mine in each.values())
         for phase, each in states.items()
