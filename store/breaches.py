@@ -15,7 +15,6 @@ from store.evidence import (
     BY_COHORT_SQL,
     COUNTED_SQL,
     JUDGED_SQL,
-    Counted,
     by_cohort,
     counted,
     whole_and_cohorts,
@@ -58,13 +57,12 @@ async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
     """Shut the gate. Once in a window: now it is worth asking who it is among all cohorts."""
     key: dict[str, Any] = {"id": guarded.campaign_id, "phases": [guarded.phase]}
     counts = counted(await (await connection.execute(COUNTED_SQL, key)).fetchall())
-    here = counts.get(guarded.phase, Counted())
     bad = [row[0] for row in await (await connection.execute(BAD_COHORTS_SQL, key)).fetchall()]
     found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
     cohorts = by_cohort(await found.fetchall()).get(guarded.phase, {})
     found = await connection.execute(TALLIES_SQL, ([guarded.campaign_id],))
     everybody = total(by_phase(await found.fetchall()).values())
-    breach = guarded.breach(_evidence(guarded, here.window, cohorts), everybody)
+    breach = guarded.breach(_evidence(guarded, counts.get(guarded.phase, Tally()), cohorts), everybody)
     if breach is not None:
         await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))
         await connection.execute(TELL_SQL, (guarded.campaign_id,))

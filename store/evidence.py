@@ -5,7 +5,6 @@ Only what has happened in the present evidence window counts, and no excluded co
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -17,16 +16,18 @@ from campaign.metrics import Overdue
 from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
 #: What a guard counts one way or the other.
-_COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
-_COUNTED_SQL = sql_list(_COUNTED)
+COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
+_COUNTED_SQL = sql_list(COUNTED)
 
-#: Vehicles of some phases of a campaign by state, and whether they are left out: in all, and in this window.
-COUNTED_SQL = """
-SELECT t.phase, t.state, t.configuration_id = ANY(ARRAY(
-           SELECT f.id FROM configuration AS f WHERE f.campaign_id = %(id)s AND f.excluded)),
-       sum(t.vehicles)::int, sum(t.vehicles - t.acknowledged)::int
+#: Vehicles of some phases of a campaign by state.
+COUNTED_SQL = f"""
+SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int
 FROM tally AS t
-WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > 0 GROUP BY 1, 2, 3
+WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
+  AND t.state IN ({_COUNTED_SQL}) AND NOT EXISTS (
+      SELECT FROM configuration AS f
+      WHERE f.campaign_id = %(id)s AND f.excluded AND f.id = t.configuration_id)
+GROUP BY t.phase, t.state
 """
 
 #: The cohorts that tell the vehicles of a campaign apart: what all have in common tells nothing.
@@ -133,22 +134,26 @@ DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = exc
 WHERE known.vehicles = 0 AND excluded.vehicles > 0
 """
 
-_THIS_WINDOW = "c.id = %(id)s AND c.id = {0}.campaign_id AND {0}.began >= c.window_began_at"
-
-OVERDUE_SQL = f"""
+OVERDUE_SQL = """
 SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
-FROM matured AS m JOIN campaign AS c ON {_THIS_WINDOW.format("m")}
-WHERE m.phase = ANY(%(phases)s) GROUP BY m.phase
+FROM matured AS m
+WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
+  AND m.began >= (SELECT c.window_began_at FROM campaign AS c WHERE c.id = %(id)s)
+GROUP BY m.phase
 """
 
-#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state.
+#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. They
+#: mature in their order. What they are measured by is found once for each phase, not for a thousand of them.
 STRETCHES_SQL = f"""
-SELECT s.phase, date_bin({SLICE_SQL} * {SLICES_JUDGED_TOGETHER}, s.began, c.window_began_at),
-       m.began IS NOT NULL, s.state, sum(s.vehicles)::int
-FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
-JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
-LEFT JOIN matured AS m ON m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began
-WHERE s.phase = ANY(%(phases)s) AND s.vehicles > 0 AND s.state IN {_BEGUN}
+WITH ring AS MATERIALIZED (
+    SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at,
+           {_LATEST_SQL} AS latest
+    FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+    WHERE c.id = %(id)s AND p.number = ANY(%(phases)s))
+SELECT s.phase, date_bin(ring.length, s.began, ring.window_began_at), s.began <= ring.latest, s.state,
+       sum(s.vehicles)::int
+FROM slice AS s JOIN ring USING (phase)
+WHERE s.campaign_id = %(id)s AND s.began >= ring.window_began_at AND s.vehicles > 0 AND s.state IN {_BEGUN}
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 
@@ -173,31 +178,12 @@ GROUP BY GROUPING SETS ((a.phase, k.cohort), (a.phase))
 """
 
 
-@dataclass(frozen=True)
-class Counted:
-    """The vehicles of a phase by state: all of them, and without excluded cohorts what guards count, in all
-    windows and in the present one."""
-
-    everybody: Tally = field(default_factory=Tally)
-    ever: Tally = field(default_factory=Tally)
-    window: Tally = field(default_factory=Tally)
-
-
-def counted(rows: Iterable[Sequence[Any]]) -> dict[int, Counted]:
+def counted(rows: Iterable[Sequence[Any]]) -> dict[int, Tally]:
     """Rows of ``COUNTED_SQL`` by phase."""
-    found: dict[int, tuple[dict[Target, int], ...]] = defaultdict(lambda: ({}, {}, {}))
-    for phase, word, excluded, vehicles, new in rows:
-        state = Target(word)
-        everybody, ever, window = found[phase]
-        everybody[state] = everybody.get(state, 0) + vehicles
-        if state in _COUNTED and not excluded:
-            ever[state] = vehicles
-            if new:
-                window[state] = new
-    return {
-        phase: Counted(*(Tally.model_construct(by_state=states) for states in three))
-        for phase, three in found.items()
-    }
+    states: dict[int, dict[Target, int]] = defaultdict(dict)
+    for phase, state, vehicles in rows:
+        states[phase][Target(state)] = vehicles
+    return {phase: Tally.model_construct(by_state=mine) for phase, mine in states.items()}
 
 
 @lru_cache(maxsize=4096)

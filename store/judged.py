@@ -5,7 +5,7 @@ the last one. So what was counted is remembered in this process until the phase 
 counts (store/tables.py), or its guards, its window or who is left out have changed.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -18,18 +18,16 @@ from campaign.cohorts import Cohort
 from campaign.judgement import Evidence, headline, judge
 from campaign.metrics import CLOCKED, Overdue
 from campaign.verdict import Status, Verdict
+from store import cohort_sums
+from store.cohort_sums import Counted
 from store.evidence import (
-    BAD_COHORTS_SQL,
     BY_COHORT_SQL,
-    COUNTED_SQL,
     GUARDED_COLUMNS_SQL,
     OVERDUE_SQL,
     QUIET_DOWNLOADS_SQL,
     QUIET_SQL,
     STRETCHES_SQL,
-    Counted,
     by_cohort,
-    counted,
     overdue,
     quiet,
     stretches,
@@ -38,7 +36,8 @@ from store.guarded import Guarded
 
 #: All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
 _PHASES = f"""
-SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after, array_to_string(c.excluded, '; '),
+SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after, c.selected_at,
+       array_to_string(c.excluded, '; '),
        {QUIET_DOWNLOADS_SQL}
 FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
 LEFT JOIN edition AS e ON e.campaign_id = p.campaign_id AND e.phase = p.number
@@ -46,7 +45,8 @@ WHERE p.campaign_id = %(id)s ORDER BY p.number
 """
 _GUARDED = slice(7)
 _EDITION = 7
-_DEPENDS_ON = slice(11)
+_SELECTION = slice(10, 12)
+_DEPENDS_ON = slice(12)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Sums:
     counted: Counted = field(default_factory=Counted)
     overdue: Overdue = field(default_factory=Overdue)
     stretches: tuple[Tally, ...] = ()
-    cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
     braking: Matured = field(default_factory=Matured)
 
 
@@ -123,7 +122,7 @@ def judged(
     rows = connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
     known = {row.number: _remembered(row) for row in rows}
     new = [number for number, before in known.items() if before is None]
-    sums = _count(connection, campaign_id, new) if new else {}
+    sums = _count(connection, campaign_id, new, tuple(rows[0][_SELECTION])) if new else {}
     found = []
     for row in rows:
         before = known[row.number]
@@ -138,20 +137,17 @@ def judged(
     return found
 
 
-def _count(connection: Connection, campaign_id: int, phases: list[int]) -> dict[int, Sums]:
+def _count(connection: Connection, campaign_id: int, phases: list[int], of: object) -> dict[int, Sums]:
     """Count the vehicles of some phases."""
     key: dict[str, Any] = {"id": campaign_id, "phases": phases}
-    counts = counted(connection.exec_driver_sql(COUNTED_SQL, key).fetchall())
-    bad = list(connection.exec_driver_sql(BAD_COHORTS_SQL, key).scalars())
-    cohorts = _by_cohort(connection, key, bad)
+    counts = cohort_sums.count(connection, campaign_id, phases, of)
     late = overdue(connection.exec_driver_sql(OVERDUE_SQL, key).fetchall())
     parts, braking = stretches(connection.exec_driver_sql(STRETCHES_SQL, key).fetchall())
     return {
         number: Sums(
-            counted=counts.get(number, Counted()),
+            counted=counts[number],
             overdue=late.get(number, Overdue()),
             stretches=parts.get(number, ()),
-            cohorts=cohorts.get(number, {}),
             braking=braking.get(number, Matured()),
         )
         for number in phases
@@ -173,7 +169,7 @@ def _judge(guarded: Guarded, sums: Sums, *, complete: bool) -> Judged:
         ever=sums.counted.ever,
         overdue=sums.overdue,
         stretches=sums.stretches,
-        cohorts=sums.cohorts,
+        cohorts=sums.counted.cohorts,
         telling=guarded.telling,
     )
     verdicts = judge(guarded.guards, evidence)
@@ -190,7 +186,7 @@ def _with_quiet(connection: Connection, campaign_id: int, found: list[Judged]) -
     """The same, with who is overdue by cohort: only a breach of silence asks whose it is."""
     key: dict[str, Any] = {"id": campaign_id, "phases": [each.guarded.phase for each in found]}
     overdue_now, totals = quiet(connection.exec_driver_sql(QUIET_SQL, key).fetchall())
-    bad = {cohort for each in found for cohort in each.sums.cohorts}
+    bad = {cohort for each in found for cohort in each.sums.counted.cohorts}
     late = {cohort for mine in overdue_now.values() for cohort in mine}
     cohorts = _by_cohort(connection, key, {str(cohort) for cohort in bad | late})
     return [
