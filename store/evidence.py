@@ -142,8 +142,8 @@ WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
 GROUP BY m.phase
 """
 
-#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. They
-#: mature in their order. What they are measured by is found once for each phase, not for a thousand of them.
+#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. As
+#: they mature in their order, all up to the latest have. What they are measured by is found once for a phase.
 STRETCHES_SQL = f"""
 WITH ring AS MATERIALIZED (
     SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at,
