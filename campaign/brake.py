@@ -21,6 +21,9 @@ class Matured(Message):
     vehicles: int = 0
     bad: int = 0
 
+    def __add__(self, other: "Matured") -> "Matured":
+        return Matured.model_construct(vehicles=self.vehicles + other.vehicles, bad=self.bad + other.bad)
+
 
 def in_flight_cap(matured: Matured, budget: int | None, floor: int, ceiling: int) -> int:
     """How many may be offered, downloading or installing at once.

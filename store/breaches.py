@@ -55,8 +55,8 @@ async def close_breached(connection: AsyncConnection, asked: Sequence[Asked]) ->
 
 async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
     """Shut the gate. Once in a window: now it is worth asking who it is among all cohorts."""
-    key: dict[str, Any] = {"id": guarded.campaign_id}
-    counts = counted(await (await connection.execute(COUNTED_SQL, key)).fetchall())[0]
+    key: dict[str, Any] = {"id": guarded.campaign_id, "phases": [guarded.phase]}
+    counts = counted(await (await connection.execute(COUNTED_SQL, key)).fetchall())
     bad = [row[0] for row in await (await connection.execute(BAD_COHORTS_SQL, key)).fetchall()]
     found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
     cohorts = by_cohort(await found.fetchall()).get(guarded.phase, {})

@@ -4,26 +4,29 @@ Only what has happened in the present evidence window counts, and no excluded co
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
+from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, Tally, Target
+from campaign.brake import Matured
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE
 from campaign.metrics import Overdue
 from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
 #: What a guard counts one way or the other.
-_COUNTED_SQL = sql_list(ATTEMPTS | IN_FLIGHT | {Target.STALLED})
+COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
+_COUNTED_SQL = sql_list(COUNTED)
 
-#: Vehicles of a campaign by phase and state: in this window, and in all.
+#: Vehicles of some phases of a campaign by state.
 COUNTED_SQL = f"""
-SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int, sum(t.vehicles)::int
+SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int
 FROM tally AS t
-WHERE t.campaign_id = %(id)s AND t.vehicles > 0 AND t.state IN ({_COUNTED_SQL}) AND NOT EXISTS (
-    SELECT FROM configuration AS f
-    WHERE f.campaign_id = %(id)s AND f.excluded AND f.id = t.configuration_id)
+WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
+  AND t.state IN ({_COUNTED_SQL}) AND NOT EXISTS (
+      SELECT FROM configuration AS f
+      WHERE f.campaign_id = %(id)s AND f.excluded AND f.id = t.configuration_id)
 GROUP BY t.phase, t.state
 """
 
@@ -41,15 +44,15 @@ _TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = 
 GUARDED_COLUMNS_SQL = """p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text,
        cardinality(c.cohorts)"""
 
-#: The cohorts with a bad vehicle.
+#: The cohorts with a bad vehicle in some phases.
 BAD_COHORTS_SQL = f"""
 SELECT DISTINCT k.cohort
 FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.cohorts) AS k (cohort)
-WHERE t.campaign_id = %(id)s AND NOT f.excluded AND t.vehicles > t.acknowledged
-  AND t.state IN ({sql_list(FAILURES | {Target.STALLED})}) AND {_TELLS}
+WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND NOT f.excluded
+  AND t.vehicles > t.acknowledged AND t.state IN ({sql_list(FAILURES | {Target.STALLED})}) AND {_TELLS}
 """
 
-#: Vehicles of a campaign by phase, cohort and state, for some cohorts. These are looked for in each
+#: Vehicles of some phases of a campaign by cohort and state, for some cohorts. These are looked for in each
 #: configuration once, not in each row of the tally.
 BY_COHORT_SQL = f"""
 WITH member AS MATERIALIZED (
@@ -58,7 +61,8 @@ WITH member AS MATERIALIZED (
     WHERE f.campaign_id = %(id)s AND NOT f.excluded)
 SELECT t.phase, member.cohort, t.state, sum(t.vehicles - t.acknowledged)::int
 FROM tally AS t JOIN member ON member.id = t.configuration_id
-WHERE t.campaign_id = %(id)s AND t.vehicles > t.acknowledged AND t.state IN ({_COUNTED_SQL})
+WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
+  AND t.state IN ({_COUNTED_SQL})
 GROUP BY t.phase, member.cohort, t.state
 """
 
@@ -94,64 +98,72 @@ SLICE_SQL = (
 
 _BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
+#: Of a phase ``p``: the slice that matured last, and whether the time of one ``s`` is up.
+_LATEST_SQL = """coalesce((
+    SELECT max(m.began) FROM matured AS m WHERE m.campaign_id = p.campaign_id AND m.phase = p.number
+), '-infinity')"""
+_RIPE_SQL = f"s.began < statement_timestamp() - p.overdue_after - {SLICE_SQL}"
+
+#: Whether a slice of a phase ``p`` matures now: one after the latest, or one that had been empty.
+MATURES_SQL = f"""(EXISTS (
+    SELECT FROM slice AS s
+    WHERE s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > {_LATEST_SQL} AND {_RIPE_SQL}
+) OR EXISTS (
+    SELECT FROM matured AS m JOIN slice AS s USING (campaign_id, phase, began)
+    WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
+      AND s.vehicles > 0 AND s.state IN {_BEGUN}))"""
+
 #: Slices whose vehicles have all had their time are counted once, as they are at that moment, in their order:
-#: only those after the latest are looked at. Who still installs and says so is not quiet.
+#: only those after the latest are looked at, and those that were empty, for a vehicle that had put the update
+#: off may tell its outcome late. Who still installs and says so is not quiet.
 MATURE_SQL = f"""
-INSERT INTO matured (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT s.campaign_id, s.phase, s.began, sum(s.vehicles), (
+INSERT INTO matured AS known (campaign_id, phase, began, vehicles, quiet, failed)
+SELECT s.campaign_id, s.phase, s.began, coalesce(sum(s.vehicles) FILTER (WHERE s.state IN {_BEGUN}), 0), (
            SELECT count(*) FROM assignment AS a
            WHERE a.campaign_id = s.campaign_id AND a.phase = s.phase AND a.slice = s.began
              AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
              AND a.heard_at < clock_timestamp() - p.overdue_after),
        coalesce(sum(s.vehicles) FILTER (WHERE s.state IN ({HARMED_SQL})), 0)
-FROM phase AS p CROSS JOIN LATERAL (
-    SELECT coalesce(max(m.began), '-infinity') AS began FROM matured AS m
-    WHERE m.campaign_id = p.campaign_id AND m.phase = p.number) AS latest
-JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > latest.began
-WHERE p.campaign_id = %(id)s AND s.state IN {_BEGUN}
-  AND s.began < clock_timestamp() - p.overdue_after - {SLICE_SQL}
-GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after HAVING sum(s.vehicles) > 0
-ON CONFLICT DO NOTHING
+FROM phase AS p JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number
+WHERE p.campaign_id = %(id)s AND {_RIPE_SQL} AND (s.began > {_LATEST_SQL} OR EXISTS (
+    SELECT FROM matured AS m
+    WHERE m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began AND m.vehicles = 0))
+GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after
+ON CONFLICT (campaign_id, phase, began)
+DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = excluded.failed
+WHERE known.vehicles = 0 AND excluded.vehicles > 0
 """
 
-_THIS_WINDOW = "c.id = %(id)s AND c.id = {0}.campaign_id AND {0}.began >= c.window_began_at"
-
-OVERDUE_SQL = f"""
+OVERDUE_SQL = """
 SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
-FROM matured AS m JOIN campaign AS c ON {_THIS_WINDOW.format("m")} GROUP BY m.phase
+FROM matured AS m
+WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
+  AND m.began >= (SELECT c.window_began_at FROM campaign AS c WHERE c.id = %(id)s)
+GROUP BY m.phase
 """
 
-#: Slices that are judged together, as vehicles by phase, beginning and state.
+#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. As
+#: they mature in their order, all up to the latest have. What they are measured by is found once for a phase.
 STRETCHES_SQL = f"""
-SELECT s.phase, date_bin({SLICE_SQL} * {SLICES_JUDGED_TOGETHER}, s.began, c.window_began_at), s.state,
+WITH ring AS MATERIALIZED (
+    SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at,
+           {_LATEST_SQL} AS latest
+    FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+    WHERE c.id = %(id)s AND p.number = ANY(%(phases)s))
+SELECT s.phase, date_bin(ring.length, s.began, ring.window_began_at), s.began <= ring.latest, s.state,
        sum(s.vehicles)::int
-FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
-JOIN phase AS p ON p.campaign_id = s.campaign_id AND p.number = s.phase
-WHERE s.vehicles > 0 AND s.state IN {_BEGUN} GROUP BY 1, 2, 3 ORDER BY 1, 2
+FROM slice AS s JOIN ring USING (phase)
+WHERE s.campaign_id = %(id)s AND s.began >= ring.window_began_at AND s.vehicles > 0 AND s.state IN {_BEGUN}
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 
-#: For the brake: who had time to report or has failed, and who of them failed or is still quiet. A download
-#: that went quiet for as long may be an installation that nobody told of.
-MATURED_SQL = f"""
-SELECT known.vehicles + quiet.vehicles, known.bad + quiet.vehicles FROM (
-    SELECT coalesce(sum(s.vehicles) FILTER (
-               WHERE m.began IS NOT NULL OR s.state IN ({HARMED_SQL})), 0)::int AS vehicles,
-           coalesce(sum(s.vehicles) FILTER (
-               WHERE s.state IN ({HARMED_SQL})
-                  OR m.began IS NOT NULL AND s.state = 'installing'), 0)::int AS bad
-    FROM slice AS s JOIN campaign AS c ON {_THIS_WINDOW.format("s")}
-    LEFT JOIN matured AS m ON m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began
-    WHERE s.state IN {_BEGUN}
-) AS known, (
-    SELECT (SELECT count(*) FROM assignment AS a
-            JOIN phase AS p ON p.campaign_id = a.campaign_id AND p.number = a.phase
-            WHERE a.campaign_id = %(id)s AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'downloading'
-              AND NOT {EXCLUDED_SQL} AND a.heard_at < clock_timestamp() - p.overdue_after)
-         + (SELECT coalesce(sum(t.vehicles - t.acknowledged), 0)::int FROM tally AS t
-            JOIN configuration AS f ON f.id = t.configuration_id
-            WHERE t.campaign_id = %(id)s AND t.state = 'stalled' AND NOT f.excluded) AS vehicles
-) AS quiet
-"""
+#: Of a phase ``p``: downloads that have been quiet for as long as an overdue installation, and may be one
+#: nobody told of. Each was offered before it was heard, and that is what the index knows.
+QUIET_DOWNLOADS_SQL = f"""(
+    SELECT count(*)::int FROM assignment AS a
+    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state IN ({IN_FLIGHT_SQL})
+      AND a.state = 'downloading' AND a.offered_at < statement_timestamp() - p.overdue_after
+      AND a.heard_at < statement_timestamp() - p.overdue_after AND NOT {EXCLUDED_SQL})"""
 
 #: Who is overdue now, by phase and cohort; all of a phase where the cohort is missing.
 QUIET_SQL = f"""
@@ -166,18 +178,11 @@ GROUP BY GROUPING SETS ((a.phase, k.cohort), (a.phase))
 """
 
 
-def counted(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, Tally], dict[int, Tally]]:
-    """Rows of ``COUNTED_SQL`` by phase: of this window, and of all."""
-    window: dict[int, dict[Target, int]] = defaultdict(dict)
-    ever: dict[int, dict[Target, int]] = defaultdict(dict)
-    for phase, state, vehicles, in_all in rows:
-        if vehicles:
-            window[phase][Target(state)] = vehicles
-        ever[phase][Target(state)] = in_all
-    return _tallies(window), _tallies(ever)
-
-
-def _tallies(states: Mapping[int, dict[Target, int]]) -> dict[int, Tally]:
+def counted(rows: Iterable[Sequence[Any]]) -> dict[int, Tally]:
+    """Rows of ``COUNTED_SQL`` by phase."""
+    states: dict[int, dict[Target, int]] = defaultdict(dict)
+    for phase, state, vehicles in rows:
+        states[phase][Target(state)] = vehicles
     return {phase: Tally.model_construct(by_state=mine) for phase, mine in states.items()}
 
 
@@ -237,12 +242,23 @@ def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
     }
 
 
-def stretches(rows: Iterable[Sequence[Any]]) -> dict[int, tuple[Tally, ...]]:
-    """Rows of ``STRETCHES_SQL`` by phase, in the order in which the vehicles began."""
+def stretches(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, tuple[Tally, ...]], dict[int, Matured]]:
+    """Rows of ``STRETCHES_SQL`` by phase: in the order in which the vehicles began, and for the brake, which
+    counts who had time to report or has failed, and of them who failed or is still quiet."""
     states: dict[int, dict[Any, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
-    for phase, began, state, vehicles in rows:
-        states[phase][began][Target(state)] = vehicles
-    return {
+    known: dict[int, int] = defaultdict(int)
+    well: dict[int, int] = defaultdict(int)
+    for phase, began, matured, word, vehicles in rows:
+        state = Target(word)
+        mine = states[phase][began]
+        mine[state] = mine.get(state, 0) + vehicles
+        if matured or state in HARMED:
+            known[phase] += vehicles
+            if state is Target.SUCCEEDED:
+                well[phase] += vehicles
+    braking = {phase: Matured(vehicles=all_, bad=all_ - well[phase]) for phase, all_ in known.items()}
+    tallies = {
         phase: tuple(Tally.model_construct(by_state=mine) for mine in each.values())
         for phase, each in states.items()
     }
+    return tallies, braking

@@ -12,13 +12,6 @@ from campaign.guards import Guard
 from campaign.judgement import Evidence, breach, judge, suspect, trips
 from campaign.model import Message
 from campaign.verdict import Verdict
-from store.evidence import GUARDED_COLUMNS_SQL
-
-#: The phases of a campaign.
-GUARDED_SQL = f"""
-SELECT {GUARDED_COLUMNS_SQL} FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-WHERE p.campaign_id = %(id)s ORDER BY p.number
-"""
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
 CLOSE_SQL = """
@@ -50,7 +43,7 @@ class Guarded(Message):
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "Guarded":
-        """From a row of ``GUARDED_COLUMNS_SQL``."""
+        """From a row of ``GUARDED_COLUMNS_SQL`` (store/evidence.py)."""
         campaign_id, phase, name, size, window, guards, telling = row
         return cls.model_construct(
             campaign_id=campaign_id,

@@ -3,6 +3,7 @@ lock."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -20,28 +21,43 @@ from campaign.pace import allowance
 from campaign.phase import Limits
 from campaign.promotion import Decision, Known, decide, proving_guard
 from campaign.supervision import Caution, Mode, Observation, PhaseView, Watch, Window
-from store.evidence import MATURED_SQL
+from store.evidence import MATURE_SQL, MATURES_SQL
 from store.exclusion import sweep
 from store.guarded import CLOSE_SQL
 from store.judged import Judged, judged
-from store.tallies import tally
-from store.words import LOCK_SQL, WITHDRAWN_SQL
+from store.words import IN_FLIGHT_SQL, LOCK_SQL, WITHDRAWN_SQL
 
-_CAMPAIGN = """
-SELECT clock_timestamp() AS at, gate_open, gate_seq, "window", breach, excluded
-FROM campaign WHERE id = %(id)s
+_CAMPAIGN = f"""
+SELECT clock_timestamp() AS at, c.gate_open, c.gate_seq, c."window", c.breach, c.excluded, w.actor, w.reason
+FROM campaign AS c LEFT JOIN LATERAL ({WITHDRAWN_SQL}) AS w ON true WHERE c.id = %(id)s
 """
-
-_WITHDRAWN = f"SELECT w.* FROM campaign AS c, LATERAL ({WITHDRAWN_SQL}) AS w WHERE c.id = %(id)s"
 
 _WINDOWS = """
 SELECT number, ended_at, sentences FROM evidence_window WHERE campaign_id = %(id)s
 ORDER BY number DESC LIMIT 3
 """
 
-_PHASES = """
-SELECT number, size, limits, released_at, pace_since, pace_base FROM phase
-WHERE campaign_id = %(id)s ORDER BY number
+#: Whether in a phase ``p`` the time of somebody in a state is up. It looks at the beginning of an index only,
+#: however many are in flight: who has been quiet for so long was offered before that.
+_OFFERED_BEFORE = f"""EXISTS (
+    SELECT FROM assignment AS a
+    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state IN ({IN_FLIGHT_SQL})
+      AND a.state = '{{state}}' AND {{more}}
+      AND a.offered_at < statement_timestamp() - (p.limits ->> '{{limit}}')::interval)"""
+_OFFERS_TIMED_OUT = _OFFERED_BEFORE.format(state="offered", limit="offer_timeout", more="true")
+_OUT_OF_THEIR_WINDOW = """EXISTS (
+    SELECT FROM assignment AS a
+    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state = 'offered'
+      AND a.offer_until <= statement_timestamp())"""
+_QUIET = "a.heard_at < statement_timestamp() - (p.limits ->> 'silent_after')::interval"
+
+_PHASES = f"""
+SELECT p.number, p.size, p.allowance, p.limits::text AS limits, p.released_at, p.pace_since, p.pace_base,
+       {_OFFERS_TIMED_OUT} OR {_OUT_OF_THEIR_WINDOW} AS offered,
+       {_OFFERED_BEFORE.format(state="downloading", limit="silent_after", more=_QUIET)} AS downloading,
+       {_OFFERED_BEFORE.format(state="installing", limit="silent_after", more=_QUIET)} AS installing,
+       {MATURES_SQL} AS matures
+FROM phase AS p WHERE p.campaign_id = %(id)s ORDER BY p.number
 """
 
 #: An offer that was not started in time, or in its install window, is withdrawn, and as long others go first;
@@ -72,7 +88,8 @@ _TIMED = {
 }
 
 _RELEASE = """
-UPDATE phase SET allowance = %(allowance)s, released_at = coalesce(released_at, clock_timestamp()),
+UPDATE phase SET allowance = %(allowance)s,
+       released_at = coalesce(released_at, clock_timestamp()),
        pace_since = coalesce(pace_since, clock_timestamp())
 WHERE campaign_id = %(id)s AND number = %(phase)s
 """
@@ -90,38 +107,41 @@ _STATES = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _limits(body: str) -> Limits:
+    """Limits as the phase's row has them, parsed once: a change makes another text."""
+    return Limits.model_validate_json(body)
+
+
 def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     """Look at a campaign and keep it going: the lease is renewed only while its gate is open and ours."""
     key = {"id": watch.campaign_id, "seq": watch.seq, "lease": lease}
     connection.exec_driver_sql(LOCK_SQL, ([watch.campaign_id],))
     campaign = connection.exec_driver_sql(_CAMPAIGN, key).one()
     phases = connection.exec_driver_sql(_PHASES, key).fetchall()
-    tallies = tally(connection, watch.campaign_id)
-    moved = _housekeeping(connection, key, phases, tallies)
+    _housekeeping(connection, key, phases)
     if campaign.excluded:
         sweep(connection, watch.campaign_id)
-    if moved or campaign.excluded:
-        tallies = tally(connection, watch.campaign_id)
-    found = judged(connection, watch.campaign_id, _complete(watch, tallies))
-    breach = _breach(found, tallies)
+    if any(phase.matures for phase in phases):
+        connection.exec_driver_sql(MATURE_SQL, key)
+    found = judged(connection, watch.campaign_id, partial(_complete, watch))
+    breach = _breach(found)
     if breach is not None:
         connection.exec_driver_sql(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), watch.campaign_id))
     first = Breach.model_validate(campaign.breach) if campaign.breach else None
     gate_open = campaign.gate_open and breach is None
-    limits = Limits.model_validate(phases[watch.phase - 1].limits)
-    cap = _cap(connection, key, limits)
+    cap = _cap(found, _limits(phases[watch.phase - 1].limits))
     if gate_open and campaign.gate_seq == watch.seq and watch.mode is not Mode.HOLDING:
         _release(connection, key, watch.phase, phases, campaign.at)
         connection.exec_driver_sql(_RENEW, {**key, "in_flight": cap, "state": _STATES[watch.mode].value})
-    here = found[watch.phase - 1]
     return Observation(
         at=campaign.at,
         gate_open=gate_open,
         gate_seq=campaign.gate_seq,
         window=campaign.window,
         windows=_windows(connection, key) if campaign.window > 1 else (),
-        phases=_views(found, phases, tallies),
-        verdicts=here.verdicts,
+        phases=_views(found, phases),
+        verdicts=found[watch.phase - 1].verdicts,
         warnings=tuple(
             Caution(phase=one.guarded.phase, verdict=each)
             for one in found
@@ -132,37 +152,31 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
         culprit=_culprit(found, first or breach),
         cap=cap,
         excluded=tuple(campaign.excluded),
-        withdrawn=_withdrawn(connection, key),
+        withdrawn=_withdrawn(campaign),
     )
 
 
-def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any, tallies: dict[int, Tally]) -> int:
-    """Move those whose time is up; their number. Where nobody is in a state, nobody is looked for."""
-    moved = 0
+def _housekeeping(connection: Connection, key: dict[str, Any], phases: Any) -> None:
+    """Move those whose time is up, where there may be some."""
     for phase in phases:
-        here = tallies.get(phase.number, Tally()).by_state
-        if phase.released_at is None or not any(here.get(state) for state in _TIMED):
+        if phase.released_at is None:
             continue
-        limits = Limits.model_validate(phase.limits)
+        limits = _limits(phase.limits)
         values = {**key, "phase": phase.number}
         values |= {"offer_timeout": limits.offer_timeout, "silent_after": limits.silent_after}
         for state, statement in _TIMED.items():
-            if here.get(state):
-                moved += connection.exec_driver_sql(statement, values).rowcount
-    return moved
+            if getattr(phase, state.value):
+                connection.exec_driver_sql(statement, values)
 
 
-def _complete(watch: Watch, tallies: dict[int, Tally]) -> dict[int, bool]:
-    """The phases in which nobody is under way and nobody will be: all are over, or it is watched only."""
+def _complete(watch: Watch, phase: int, tally: Tally) -> bool:
+    """Whether nobody of a phase is under way and nobody will be: all are over, or it is watched only."""
     rolls_out = watch.phase if watch.mode is Mode.ROLLING_OUT else watch.phase + 1
-    return {
-        number: found.of(STARTED) == 0 and (found.of(WAITING) == 0 or number < rolls_out)
-        for number, found in tallies.items()
-    }
+    return tally.of(STARTED) == 0 and (tally.of(WAITING) == 0 or phase < rolls_out)
 
 
-def _breach(found: Sequence[Judged], tallies: dict[int, Tally]) -> Breach | None:
-    everybody = total(tallies.values())
+def _breach(found: Sequence[Judged]) -> Breach | None:
+    everybody = total(each.tally for each in found)
     breaches = (each.guarded.breach(each.evidence, everybody, each.verdicts) for each in found)
     return next((breach for breach in breaches if breach is not None), None)
 
@@ -178,18 +192,17 @@ def _culprit(found: Sequence[Judged], known: Breach | None) -> Culprit | None:
     return known.culprit
 
 
-def _cap(connection: Connection, key: dict[str, Any], limits: Limits) -> int:
-    vehicles, bad = connection.exec_driver_sql(MATURED_SQL, key).one()
-    matured = Matured(vehicles=vehicles, bad=bad)
+def _cap(found: Sequence[Judged], limits: Limits) -> int:
+    matured = sum((each.braking for each in found), Matured())
     return in_flight_cap(matured, limits.harm_budget, limits.in_flight_floor, limits.in_flight)
 
 
-def _views(found: Sequence[Judged], phases: Any, tallies: dict[int, Tally]) -> tuple[PhaseView, ...]:
+def _views(found: Sequence[Judged], phases: Any) -> tuple[PhaseView, ...]:
     return tuple(
         PhaseView(
             number=each.guarded.phase,
             name=each.guarded.name,
-            tally=tallies.get(each.guarded.phase, Tally()),
+            tally=each.tally,
             verdict=each.headline,
             released_at=phase.released_at,
         )
@@ -222,15 +235,15 @@ def _windows(connection: Connection, key: dict[str, Any]) -> tuple[Window, ...]:
     )
 
 
-def _withdrawn(connection: Connection, key: dict[str, Any]) -> str:
-    row = connection.exec_driver_sql(_WITHDRAWN, key).one_or_none()
-    return "" if row is None else f"{row.actor}: {row.reason}" if row.reason else str(row.actor)
+def _withdrawn(campaign: Any) -> str:
+    return f"{campaign.actor}: {campaign.reason}" if campaign.reason else campaign.actor or ""
 
 
 def _release(connection: Connection, key: dict[str, Any], current: int, phases: Any, now: datetime) -> None:
-    """Raise the allowance of the released phases: one number each, whatever their size."""
+    """Raise the allowance of the released phases: one number each, whatever their size. Most ticks find it as
+    it should be, and write nothing."""
     for phase in phases[:current]:
-        limits = Limits.model_validate(phase.limits)
         elapsed = now - phase.pace_since if phase.pace_since else timedelta(0)
-        number = allowance(phase.size, limits, phase.pace_base, elapsed)
-        connection.exec_driver_sql(_RELEASE, {**key, "phase": phase.number, "allowance": number})
+        number = allowance(phase.size, _limits(phase.limits), phase.pace_base, elapsed)
+        if number != phase.allowance or phase.released_at is None or phase.pace_since is None:
+            connection.exec_driver_sql(_RELEASE, {**key, "phase": phase.number, "allowance": number})

@@ -6,6 +6,7 @@ One lock orders everything that is admitted or counted: the campaign's row, take
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -284,7 +286,17 @@ class AssignmentRow(SQLModel, table=True):
         Index(
             "assignment_in_flight",
             "campaign_id",
+            "phase",
+            "state",
+            "offered_at",
             postgresql_where=text(_words("state", sorted(IN_FLIGHT))),
+        ),
+        Index(
+            "assignment_offer_until",
+            "campaign_id",
+            "phase",
+            "offer_until",
+            postgresql_where=text("state = 'offered' AND offer_until IS NOT NULL"),
         ),
         Index(
             "assignment_failed",
@@ -346,10 +358,26 @@ class SliceRow(SQLModel, table=True):
     vehicles: int = Field(nullable=False)
 
 
+class EditionRow(SQLModel, table=True):
+    """The edition of a phase's counts: a random id, another one with every change of its rows in tally, slice
+    and matured; triggers keep it. Who has counted in an edition need not count again."""
+
+    __tablename__ = "edition"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "10"}},)
+
+    campaign_id: int = Field(primary_key=True)
+    phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+
+
 class MaturedRow(SQLModel, table=True):
-    """A slice whose time is up: who had begun, and who of them was quiet or had failed at that moment."""
+    """A slice whose time is up: who had begun, and who of them was quiet or had failed at that moment.
+
+    Where nobody had, it is looked at again once somebody has: an outcome may be told late.
+    """
 
     __tablename__ = "matured"
+    __table_args__ = (Index("matured_empty", "campaign_id", "phase", postgresql_where=text("vehicles = 0")),)
 
     campaign_id: int = Field(primary_key=True)
     phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))

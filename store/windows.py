@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from campaign.assignment import ATTEMPTS, Target
 from campaign.breach import Breach
+from store.evidence import MATURE_SQL
 from store.judged import judged
 from store.words import EXCLUDED_SQL, sql_list
 
@@ -67,6 +68,7 @@ def known(connection: Connection, campaign_id: int) -> list[str]:
     """What stopped the campaign in the present window, if anything did, and a sentence per phase."""
     stop = connection.exec_driver_sql(_BREACH, {"id": campaign_id}).scalar_one()
     found = [f"stopped by {Breach.model_validate(stop).sentence}"] if stop else []
+    connection.exec_driver_sql(MATURE_SQL, {"id": campaign_id})
     return found + [
         f"phase {each.guarded.phase} ({each.guarded.name}): {each.headline.sentence}"
         for each in judged(connection, campaign_id)

@@ -5,6 +5,7 @@ Each size on a fresh server; the smaller one, a tenth, is there for the growth.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,18 +20,23 @@ from benchmarks.ticking.ticks import LEASE, milliseconds, watch
 from campaign.lifecycle import State
 from campaign.supervision import Mode
 from store import gate
-from store.connect import connect, engine
+from store.connect import Connection, connect, engine
 from store.supervision import tick
 
 #: Percent of the vehicles that have reported.
 FEW, MANY = 1, 70
+#: Reports of a phase between two ticks, where there are any: no count can be taken from the tick before.
+FRESH = 10
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Milliseconds of a tick by mode and reports, and of opening the first and the last phase."""
+    """Milliseconds of a tick by mode and reports, of one after reports in the last phase and in all of them,
+    and of opening the first and the last phase."""
 
     ticks: dict[tuple[Mode, int], float]
+    changed_phase: float
+    changed_phases: float
     first_phase: float
     last_phase: float
     configurations: int
@@ -45,6 +51,8 @@ def main(
     sheet = Sheet(f"Ticks over {vehicles:,} targets, {large.configurations} configurations")
     for (mode, percent), taken in large.ticks.items():
         sheet.add(f"tick {mode.value}, {percent} % reported", taken, "ms", at_most=5)
+    sheet.add("tick after reports in the last phase", large.changed_phase, "ms")
+    sheet.add("tick after reports in all phases", large.changed_phases, "ms")
     busy = max(large.ticks.values())
     sheet.add(
         "slowest tick, beside a tenth of the vehicles",
@@ -77,15 +85,23 @@ def measure(vehicles: int) -> Taken:
         settle(connection)
         with work.begin() as own:
             gate.open_gate(own, campaign, 1, State.ROLLING_OUT, LEASE, new_window=False)
-        first, last = _open(work, campaign, 1), _open(work, campaign, len(targets.PHASES))
+        opened_first, opened_last = _open(work, campaign, 1), _open(work, campaign, len(targets.PHASES))
         ticks = {}
         for percent in (FEW, MANY):
             reports.record(connection, campaign, percent)
             for mode in Mode:
                 ticks[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
+        last = len(targets.PHASES)
+        in_last, in_all = (_after_reports(work, connection, campaign, first) for first in (last, 1))
         row = connection.execute("SELECT count(*) FROM configuration").fetchone()
         work.dispose()
-    return Taken(ticks, first, last, int(row[0]) if row else 0)
+    return Taken(ticks, in_last, in_all, opened_first, opened_last, int(row[0]) if row else 0)
+
+
+def _after_reports(work: Engine, connection: Connection, campaign: int, first: int) -> float:
+    """Ticks with reports between them in every phase from this one on."""
+    more = partial(reports.record_more, connection, campaign, first, FRESH)
+    return milliseconds(work, campaign, len(targets.PHASES), Mode.ROLLING_OUT, before_each=more)
 
 
 def _open(work: Engine, campaign: int, phase: int) -> float:

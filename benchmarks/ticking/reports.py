@@ -2,12 +2,13 @@
 
 from store.connect import Connection
 
-#: Four phases one after the other. One in a hundred failed, one in fifty still installs and is heard of, all
-#: others succeeded.
+#: Four phases one after the other. Of those that reported one in 250 failed, to which no guard objects: a
+#: breach shuts the gate, and a tick of a stopped campaign renews no lease. One in fifty still installs and is
+#: heard of, all others succeeded.
 _REPORTED = """
 UPDATE assignment AS a SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
-    state = CASE WHEN a.vehicle_id %% 100 = 0 THEN 'failed' WHEN a.vehicle_id %% 50 = 1 THEN 'installing'
-                 ELSE 'succeeded' END,
+    state = CASE WHEN a.vehicle_id / 100 %% 250 = 0 THEN 'failed'
+                 WHEN a.vehicle_id / 100 %% 50 = 1 THEN 'installing' ELSE 'succeeded' END,
     slice = date_bin('5 minutes', c.window_began_at + (a.phase - 1 + random()) * interval '3.5 days',
                      c.window_began_at)
 FROM campaign AS c
@@ -15,6 +16,23 @@ WHERE c.id = a.campaign_id AND a.campaign_id = %(campaign)s AND a.state = 'pendi
   AND a.vehicle_id %% 100 < %(percent)s
 """
 _TWO_WEEKS_AGO = "UPDATE campaign SET window_began_at = now() - interval '14 days' WHERE id = %s"
+
+
+#: Of each phase some of those that still install, spread over the configurations.
+_SOME_MORE = """
+UPDATE assignment SET state = 'succeeded' WHERE (vehicle_id, campaign_id) IN (
+    SELECT a.vehicle_id, a.campaign_id
+    FROM phase AS p CROSS JOIN LATERAL (
+        SELECT * FROM assignment AS b
+        WHERE b.campaign_id = p.campaign_id AND b.phase = p.number AND b.state = 'installing' LIMIT %(each)s
+    ) AS a
+    WHERE p.campaign_id = %(campaign)s AND p.number >= %(first)s)
+"""
+
+
+def record_more(connection: Connection, campaign: int, first: int, each: int) -> None:
+    """Bring so many more to an outcome in each phase from the first given."""
+    connection.execute(_SOME_MORE, {"campaign": campaign, "first": first, "each": each})
 
 
 def record(connection: Connection, campaign: int, percent: int) -> None:

@@ -1,6 +1,7 @@
 """Ticks as the supervising activity does them, timed."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -26,10 +27,18 @@ def watch(campaign: int, phase: int, mode: Mode) -> Watch:
     )
 
 
-def milliseconds(engine: Engine, campaign: int, phase: int, mode: Mode, ticks: int = 30) -> float:
+def milliseconds(
+    engine: Engine,
+    campaign: int,
+    phase: int,
+    mode: Mode,
+    ticks: int = 30,
+    before_each: Callable[[], None] = lambda: None,
+) -> float:
     """A tick with its transaction, at the median; the first ones prepare statements."""
     taken = []
     for _ in range(ticks):
+        before_each()
         began = time.perf_counter()
         with engine.begin() as connection:
             tick(connection, watch(campaign, phase, mode), LEASE)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from campaign.action import action_id
-from campaign.assignment import Said, Target
+from campaign.assignment import FAILURES, Said, Tally, Target
 from campaign.breach import Exposed
 from campaign.definition import Definition
 from campaign.lifecycle import State
@@ -26,10 +26,13 @@ from store import admission, consent, gate, polls, reports, supervision
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.consent import Heard
+from store.evidence import BY_COHORT_SQL, COUNTED_SQL, by_cohort, counted
+from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
 from store.reports import Channel, Effect, Report
 from store.tables import ArtifactRow, PackageRow
+from store.tallies import TALLIES_SQL, by_phase
 
 SHA256 = "a" * 64
 ARTIFACT = {"filename": "radar.swu", "size_bytes": 7, "sha256": SHA256}
@@ -74,6 +77,12 @@ def plain(limit: str = "0.02") -> list[dict[str, Any]]:
 
 def vin(number: int) -> str:
     return f"WVWZZZ1JZ3W{number:06}"
+
+
+def earlier(time: str, times: str = "1") -> str:
+    """For ``SET``: what vehicles were offered, and the last they were heard, is so long ago by now."""
+    ago = f"interval '{time}' * {times}"
+    return f"offered_at = offered_at - {ago}, heard_at = heard_at - {ago}"
 
 
 def car(number: int, *, hw_id: str = "EVO14", sw_version: str = "1.3.0", **facts: Any) -> Vehicle:
@@ -164,7 +173,38 @@ class Fleet:
 
     def tick(self, campaign: int, *, lease: timedelta = HOUR, **changes: Any) -> Observation:
         with self._open.begin():
-            return supervision.tick(self._open, watch(campaign, **changes), lease)
+            seen = supervision.tick(self._open, watch(campaign, **changes), lease)
+        self.assert_remembered(campaign)
+        return seen
+
+    def assert_remembered(self, campaign: int) -> None:
+        """What was counted and judged, and is remembered, is what is found by counting anew."""
+        remembered = self.judged(campaign)
+        memory.cache_clear()
+        assert remembered == self.judged(campaign)
+        self._assert_as_grouped(campaign, remembered)
+
+    def _assert_as_grouped(self, campaign: int, found: list[Judged]) -> None:
+        """What was added up here is what the database groups, as it does for the stop by a report."""
+        key = {"id": campaign, "phases": [each.guarded.phase for each in found]}
+        with connect(self.url) as connection:
+            telling = connection.execute("SELECT cohorts FROM campaign WHERE id = %(id)s", key).fetchone()
+            asked = {**key, "cohorts": telling[0] if telling else []}
+            counts = counted(connection.execute(COUNTED_SQL, key).fetchall())
+            cohorts = by_cohort(connection.execute(BY_COHORT_SQL, asked).fetchall())
+            tallies = by_phase(connection.execute(TALLIES_SQL, [[campaign]]).fetchall())
+        for each in found:
+            phase, sums = each.guarded.phase, each.sums.counted
+            assert sums.everybody == tallies.get((campaign, phase), Tally())
+            assert sums.window == counts.get(phase, Tally())
+            grouped = cohorts.get(phase, {})
+            assert sums.cohorts.items() <= grouped.items()
+            failures = FAILURES | {Target.STALLED}
+            assert {cohort for cohort, tally in grouped.items() if tally.of(failures)} == set(sums.cohorts)
+
+    def judged(self, campaign: int) -> list[Judged]:
+        with self._open.begin():
+            return judged(self._open, campaign)
 
     def insert(self, table: Any, **values: Any) -> None:
         with self._open.begin():
@@ -218,6 +258,7 @@ class Fleet:
         self.put(campaign, Target.INSTALLING, vehicles)
         self.run(
             "UPDATE assignment SET slice = now() - make_interval(mins => CAST(:hours * 60 AS int)), "
+            "offered_at = now() - make_interval(mins => CAST(:hours * 60 AS int)), "
             "heard_at = now() - make_interval(mins => CAST(:hours * 60 AS int)) "
             "WHERE campaign_id = :c AND vehicle_id = ANY(:v)",
             hours=hours,

@@ -10,7 +10,7 @@ from campaign.assignment import IN_FLIGHT, OPEN, STARTED, TERMINAL, Target
 from store.beginning import Beginning, begin_group
 from store.reports import Effect
 from store.tables import ArtifactRow
-from tests.store.fleet import MODULE, SHA256, Fleet, Gateway, car, cars, define
+from tests.store.fleet import MODULE, SHA256, Fleet, Gateway, car, cars, define, earlier
 
 TWO = [{"rollout_percent": 40}, {"rollout_percent": 100}]
 
@@ -415,7 +415,7 @@ async def test_what_went_quiet_in_a_campaign_that_delivers_no_more_does_not_hold
         fleet.run("UPDATE campaign SET finished_at = now() WHERE id = :c", c=old)
     if end != "delivering":
         fleet.run("UPDATE campaign SET gate_open = false WHERE id = :c", c=old)
-    fleet.run(f"UPDATE assignment SET heard_at = heard_at - interval '{hours} hours'")
+    fleet.run(f"UPDATE assignment SET {earlier(f'{hours} hours')}")
     offered = await gateway.admit(vehicle)
     assert fleet.state(vehicle, old) == becomes
     assert bool(offered.get(vehicle) == action_id(new, 1)) is (Target(becomes) not in IN_FLIGHT)

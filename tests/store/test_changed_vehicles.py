@@ -3,7 +3,7 @@
 import pytest
 
 from store.reports import Effect
-from tests.store.fleet import MODULE, Fleet, Gateway, cars, plain
+from tests.store.fleet import MODULE, Fleet, Gateway, cars, earlier, plain
 
 
 async def test_a_vehicle_that_got_the_software_elsewhere_is_not_updated_again(
@@ -53,7 +53,7 @@ async def test_the_outcome_of_an_attempt_that_had_begun_counts_however_late_it_i
     action = (await gateway.admit(vehicle))[vehicle]
     assert await gateway.begin(vehicle, action)
     if left == "stalled":
-        fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days'")
+        fleet.run(f"UPDATE assignment SET {earlier('2 days')}")
         fleet.tick(campaign)
         assert fleet.state(vehicle, campaign) == "stalled"
     else:
@@ -98,7 +98,7 @@ async def test_a_correction_of_an_acknowledged_failure_makes_no_room_for_a_new_o
     ids = fleet.add(cars(30))
     campaign = fleet.launch(guards=plain())
     actions = {vehicle: await gateway.start(vehicle) for vehicle in ids[:10]}
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE state = 'installing'")
+    fleet.run(f"UPDATE assignment SET {earlier('2 days')} WHERE state = 'installing'")
     fleet.tick(campaign)
     assert not fleet.gate_open(campaign)
     fleet.open(campaign, 2, new_window=True)

@@ -222,6 +222,13 @@ class Run:
         )
         assert dict(kept) == Counter(still)
 
+    def assert_heard_after_the_offer(self) -> None:
+        """Who may be late is found by the time of the offer."""
+        early = (
+            "SELECT * FROM assignment WHERE state IN ('downloading', 'installing') AND heard_at < offered_at"
+        )
+        assert self.fleet.rows(early) == []
+
     def assert_slices(self) -> None:
         """Whoever began to install is in a slice of time, and whoever has a new offer is in none."""
         for state, attempt, in_slice in self.fleet.rows(
@@ -252,6 +259,8 @@ async def test_no_report_moves_a_state_where_the_table_does_not_say(steps: list[
         else:
             await run.step(step)
         run.fleet.assert_tally()
+        run.fleet.assert_remembered(run.campaign)
+        run.assert_heard_after_the_offer()
         run.assert_slices()
         run.assert_acknowledged()
     logged = run.fleet.rows(_LOG)

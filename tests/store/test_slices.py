@@ -146,3 +146,24 @@ async def test_a_vehicle_that_gave_up_before_its_time_was_up_matures_in_no_slice
     fleet.tick(campaign)
     assert fleet.rows(MATURED) == [(1, 1, 0)]
     assert fleet.state(other, campaign) == Target.INSTALLING
+
+
+async def test_a_failure_told_late_by_the_only_vehicle_of_a_slice_counts_once(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    """Its slice was empty when it was passed, for the vehicle had put the update off."""
+    one, other, third = fleet.add(cars(3))
+    campaign = fleet.launch(guards=[{"metric": "not_ok", "limit": "0.9", "accept": "0.4"}])
+    fleet.install(campaign, [one], 6)
+    fleet.install(campaign, [other], 5)
+    fleet.install(campaign, [third], 4)
+    await gateway.record(*(report(vehicle, action_id(campaign, 1), "rejected") for vehicle in (one, third)))
+    fleet.tick(campaign)
+    assert fleet.rows(MATURED) == [(0, 0, 0), (1, 1, 0), (0, 0, 0)]
+    await gateway.record(*closing(campaign, [one], "failure"), *closing(campaign, [third], "success"))
+    seen = fleet.tick(campaign)
+    assert fleet.rows(MATURED) == [(1, 0, 1), (1, 1, 0), (1, 0, 0)]
+    assert (seen.verdicts[0].started, seen.verdicts[0].failed) == (3, 2)
+    fleet.run("UPDATE assignment SET state = 'deferred' WHERE vehicle_id = :v", v=one)
+    fleet.tick(campaign)
+    assert fleet.rows(MATURED) == [(1, 0, 1), (1, 1, 0), (1, 0, 0)]

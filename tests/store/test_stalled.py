@@ -7,9 +7,9 @@ from campaign.assignment import Target
 from campaign.promotion import Promotion
 from campaign.supervision import Mode
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars, plain
+from tests.store.fleet import Fleet, Gateway, cars, earlier, plain
 
-QUIET = "UPDATE assignment SET heard_at = heard_at - make_interval(hours => :h) WHERE state = 'downloading'"
+QUIET = f"UPDATE assignment SET {earlier('1 hour', ':h')} WHERE state = 'downloading'"
 
 
 async def downloading(fleet: Fleet, gateway: Gateway, count: int, hours: int) -> tuple[int, dict[int, int]]:

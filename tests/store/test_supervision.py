@@ -6,7 +6,7 @@ import pytest
 
 from campaign.assignment import ATTEMPTS, Target
 from campaign.supervision import Mode
-from tests.store.fleet import HOUR, Fleet, Gateway, cars, plain
+from tests.store.fleet import HOUR, Fleet, Gateway, cars, earlier, plain
 
 TWO = [{"rollout_percent": 20}, {"rollout_percent": 100}]
 ALLOWANCE = "SELECT allowance FROM phase ORDER BY number"
@@ -105,9 +105,9 @@ async def test_a_download_that_stalled_gives_its_slot_back_and_is_no_failure(
     campaign, ids = started(fleet, limits={"in_flight": 1, "silent_after": "PT1H"})
     fleet.tick(campaign)
     fleet.put(campaign, Target.DOWNLOADING, ids[:1])
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '59 minutes'")
+    fleet.run(f"UPDATE assignment SET {earlier('59 minutes')}")
     assert fleet.tick(campaign).total.by_state[Target.DOWNLOADING] == 1
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '1 minute'")
+    fleet.run(f"UPDATE assignment SET {earlier('1 minute')}")
     seen = fleet.tick(campaign)
     assert seen.total.by_state == {Target.PENDING: 9, Target.STALLED: 1}
     assert seen.total.of(ATTEMPTS) == 0
@@ -120,9 +120,9 @@ async def test_an_installation_that_went_silent_is_a_failure_and_closes_the_gate
     campaign, ids = started(fleet, limits={"silent_after": "PT1H"}, guards=plain())
     fleet.tick(campaign)
     fleet.put(campaign, Target.INSTALLING, ids[:1])
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '59 minutes'")
+    fleet.run(f"UPDATE assignment SET {earlier('59 minutes')}")
     assert fleet.tick(campaign).gate_open
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '1 minute'")
+    fleet.run(f"UPDATE assignment SET {earlier('1 minute')}")
     seen = fleet.tick(campaign)
     assert fleet.state(ids[0], campaign) == "silent"
     assert not seen.gate_open
@@ -163,7 +163,7 @@ def test_housekeeping_also_happens_while_the_campaign_holds(fleet: Fleet) -> Non
     fleet.tick(campaign)
     fleet.put(campaign, Target.INSTALLING, ids[:1])
     fleet.shut(campaign, 2)
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '25 hours'")
+    fleet.run(f"UPDATE assignment SET {earlier('25 hours')}")
     seen = fleet.tick(campaign, seq=2, mode=Mode.HOLDING)
     assert seen.total.by_state[Target.SILENT] == 1
     assert seen.breach is not None
@@ -178,7 +178,8 @@ def test_each_phase_is_kept_by_its_own_limits_and_seen_apart(fleet: Fleet) -> No
     fleet.tick(campaign, phase=2)
     fleet.put(campaign, Target.SUCCEEDED)
     fleet.run(
-        "UPDATE assignment SET state = 'installing', heard_at = now() - interval '2 hours' "
+        "UPDATE assignment SET state = 'installing', offered_at = now() - interval '2 hours', "
+        "heard_at = now() - interval '2 hours' "
         "WHERE vehicle_id IN (SELECT min(vehicle_id) FROM assignment GROUP BY phase)"
     )
     seen = fleet.tick(campaign, phase=2)

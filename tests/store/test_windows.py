@@ -2,7 +2,7 @@
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from tests.store.fleet import Fleet, Gateway, cars, closing, plain, report
+from tests.store.fleet import Fleet, Gateway, cars, closing, earlier, plain, report
 
 ACKNOWLEDGED = "SELECT state, vehicles, acknowledged FROM tally WHERE vehicles > 0 ORDER BY state"
 
@@ -51,7 +51,7 @@ async def test_a_silent_vehicle_that_is_known_to_be_and_tells_of_its_failure_is_
     campaign = fleet.launch(guards=plain())
     for vehicle in ids[:10]:
         await gateway.start(vehicle)
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE state = 'installing'")
+    fleet.run(f"UPDATE assignment SET {earlier('2 days')} WHERE state = 'installing'")
     fleet.tick(campaign)
     resume(fleet, campaign, 3)
     await gateway.record(*closing(campaign, ids[:10], "failure"))
@@ -70,7 +70,7 @@ def test_those_who_install_over_a_pause_are_watched_for_silence_in_the_new_windo
     resume(fleet, campaign, 3)
     assert fleet.tick(campaign, seq=3).breach is None
     later = "interval '4 hours'"
-    fleet.run(f"UPDATE assignment SET heard_at = heard_at - {later}, slice = slice - {later}")
+    fleet.run(f"UPDATE assignment SET {earlier('4 hours')}, slice = slice - {later}")
     fleet.run(f"UPDATE campaign SET window_began_at = window_began_at - {later}")
     seen = fleet.tick(campaign, seq=3)
     assert seen.breach is not None
@@ -86,7 +86,7 @@ def test_who_is_quiet_at_a_resume_is_known_to_be_and_is_no_news_ever_after(fleet
     assert fleet.tick(campaign).breach is not None
     resume(fleet, campaign, 3)
     assert fleet.rows(ACKNOWLEDGED) == [("pending", 20, 0), ("silent", 20, 20)]
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE heard_at IS NOT NULL")
+    fleet.run(f"UPDATE assignment SET {earlier('2 days')} WHERE heard_at IS NOT NULL")
     seen = fleet.tick(campaign, seq=3)
     assert (seen.gate_open, seen.breach) == (True, None)
     fleet.assert_tally()
@@ -176,7 +176,7 @@ async def test_a_correction_takes_its_acknowledgement_along(fleet: Fleet, gatewa
     campaign = fleet.launch(guards=plain("0.9"))
     for vehicle in ids[:10]:
         await gateway.start(vehicle)
-    fleet.run("UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE state = 'installing'")
+    fleet.run(f"UPDATE assignment SET {earlier('2 days')} WHERE state = 'installing'")
     fleet.tick(campaign)
     resume(fleet, campaign, 3)
     await gateway.record(*closing(campaign, ids[:9], "success"))
@@ -191,7 +191,7 @@ async def test_a_correction_of_an_acknowledged_failure_hides_no_failure_that_cam
     campaign = fleet.launch(guards=plain("0.9"))
     for vehicle in (known, new):
         await gateway.start(vehicle)
-    quiet = "UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE vehicle_id = :v"
+    quiet = f"UPDATE assignment SET {earlier('2 days')} WHERE vehicle_id = :v"
     fleet.run(quiet, v=known)
     fleet.tick(campaign)
     resume(fleet, campaign, 3)
@@ -218,7 +218,7 @@ async def test_a_correction_of_a_failure_of_this_window_leaves_what_is_acknowled
     campaign = fleet.launch(guards=plain("0.9"))
     for vehicle in (known, new):
         await gateway.start(vehicle)
-    quiet = "UPDATE assignment SET heard_at = heard_at - interval '2 days' WHERE vehicle_id = :v"
+    quiet = f"UPDATE assignment SET {earlier('2 days')} WHERE vehicle_id = :v"
     fleet.run(quiet, v=known)
     fleet.tick(campaign)
     resume(fleet, campaign, 3)
