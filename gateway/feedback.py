@@ -24,6 +24,10 @@ _REFUSED: Mapping[Effect, tuple[type[Refusal], str]] = {
 }
 
 
+#: Exactly 200: SWUpdate does not download after a 201, 202 or 204. One answer for all, it says nothing else.
+_RECORDED = Response()
+
+
 class Feedback:
     """Records reports of one channel. 200 means: it is in the database, for good."""
 
@@ -42,5 +46,4 @@ class Feedback:
         if effect in _REFUSED:
             kind, message = _REFUSED[effect]
             raise kind(message)
-        # Exactly 200: SWUpdate does not download after a 201, 202 or 204.
-        return Response()
+        return _RECORDED
