@@ -32,31 +32,39 @@ _FAILING = 500
 _REPORTS = f"""
 CREATE FUNCTION fleet_reports() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    due int := floor(NEW.size * least(1, extract(epoch FROM clock_timestamp() - NEW.released_at) / {{span}}));
-    begun int := (SELECT coalesce(sum(vehicles), 0) FROM tally
-                  WHERE campaign_id = NEW.campaign_id AND phase = NEW.number AND state <> 'pending');
+    ring record;
+    due int;
+    begun int;
 BEGIN
-    UPDATE assignment
-    SET state = CASE WHEN vehicle_id % {_FAILING} = 0 THEN 'failed' ELSE 'succeeded' END,
-        finished_at = clock_timestamp(), heard_at = clock_timestamp()
-    WHERE campaign_id = NEW.campaign_id AND phase = NEW.number
-      AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
-    UPDATE assignment AS a
-    SET state = 'installing', attempt = 1, offered_at = clock_timestamp(), files = -1,
-        fetched_at = clock_timestamp(), heard_at = clock_timestamp(),
-        slice = date_bin({SLICE_SQL}, clock_timestamp(), c.window_began_at)
-    FROM campaign AS c, phase AS p, (
-        SELECT vehicle_id FROM assignment
-        WHERE campaign_id = NEW.campaign_id AND phase = NEW.number AND state = 'pending'
-        LIMIT greatest(0, due - begun)) AS next
-    WHERE c.id = NEW.campaign_id AND p.campaign_id = c.id AND p.number = NEW.number
-      AND a.campaign_id = c.id AND a.vehicle_id = next.vehicle_id;
+    FOR ring IN SELECT * FROM phase WHERE campaign_id = NEW.id AND released_at IS NOT NULL ORDER BY number
+    LOOP
+        due := floor(
+            ring.size * least(1, extract(epoch FROM clock_timestamp() - ring.released_at) / {{span}}));
+        begun := (SELECT coalesce(sum(vehicles), 0) FROM tally
+                  WHERE campaign_id = NEW.id AND phase = ring.number AND state <> 'pending');
+        UPDATE assignment
+        SET state = CASE WHEN vehicle_id % {_FAILING} = 0 THEN 'failed' ELSE 'succeeded' END,
+            finished_at = clock_timestamp(), heard_at = clock_timestamp()
+        WHERE campaign_id = NEW.id AND phase = ring.number
+          AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
+        UPDATE assignment AS a
+        SET state = 'installing', attempt = 1, offered_at = clock_timestamp(), files = -1,
+            fetched_at = clock_timestamp(), heard_at = clock_timestamp(),
+            slice = date_bin({SLICE_SQL}, clock_timestamp(), c.window_began_at)
+        FROM campaign AS c, phase AS p, (
+            SELECT vehicle_id FROM assignment
+            WHERE campaign_id = NEW.id AND phase = ring.number AND state = 'pending'
+            LIMIT greatest(0, due - begun)) AS next
+        WHERE c.id = NEW.id AND p.campaign_id = c.id AND p.number = ring.number
+          AND a.campaign_id = c.id AND a.vehicle_id = next.vehicle_id;
+    END LOOP;
     RETURN NULL;
 END $$
 """
 
+#: Each tick renews the lease.
 _AT_EACH_TICK = """
-CREATE TRIGGER fleet_reports AFTER UPDATE OF allowance ON phase
+CREATE TRIGGER fleet_reports AFTER UPDATE OF lease_until ON campaign
 FOR EACH ROW EXECUTE FUNCTION fleet_reports()
 """
 
