@@ -45,6 +45,7 @@ def main(
     vehicles: Annotated[int, typer.Option(help="Vehicles of the campaign.")] = 2_000,
     simulators: Annotated[int, typer.Option(help="Processes that play the vehicles.")] = 2,
     spread: Annotated[float, typer.Option(help="Seconds over which the first polls are spread.")] = 20,
+    poll_seconds: Annotated[float, typer.Option(help="Between two polls; twice that for the idle.")] = 15,
     patience_minutes: Annotated[int, typer.Option(help="How long it may take.")] = 60,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "over_http.json",
 ) -> None:
@@ -55,8 +56,8 @@ def main(
             data_dir=Path(folder),
             gateway_port=free_port(),
             tick=timedelta(seconds=1),
-            poll_interval=timedelta(seconds=10),
-            poll_interval_idle=timedelta(seconds=60),
+            poll_interval=timedelta(seconds=poll_seconds),
+            poll_interval_idle=timedelta(seconds=2 * poll_seconds),
             log_level="ERROR",
         )
         with system(settings, port=free_port(), ui_port=free_port()) as running:

@@ -26,7 +26,10 @@ BENCHMARKS = {
         ["--vehicles", "300", "--seconds", "1", "--no-compare"],
         ["idle polls, 2 processes", "polls with an offer, 1 process", "reports, 2 processes"],
     ),
-    "over_http": (["--vehicles", "20", "--spread", "1"], ["launch to completion", "reports of a vehicle"]),
+    "over_http": (
+        ["--vehicles", "20", "--spread", "1", "--poll-seconds", "1"],
+        ["launch to completion", "reports of a vehicle"],
+    ),
     "whole_campaign": (["--vehicles", "300", "--gateways", "1"], ["launch to completion", "10 x the size"]),
 }
 
