@@ -30,19 +30,15 @@ def document(request: Request, content: Any) -> Response:
     """
     kind = media_type(request.headers.get("accept"))
     body = _FORMATS[kind](content)
-    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    if names(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(body, headers={"ETag": etag}, media_type=kind)
+    return unless_known(request, body, {}, kind)
 
 
-def unless_known(request: Request, response: Response) -> Response:
-    """The response with the ETag of its body, or 304 where the client has it already."""
-    etag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
-    if names(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers={"ETag": etag})
-    response.headers["ETag"] = etag
-    return response
+def unless_known(request: Request, body: bytes, headers: Mapping[str, str], media_type: str) -> Response:
+    """The body with its ETag and these headers, or 304 where the client has it already."""
+    etag = {"ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
+    if names(request.headers.get("if-none-match"), etag["ETag"]):
+        return Response(status_code=304, headers=etag)
+    return Response(body, headers={**headers, **etag}, media_type=media_type)
 
 
 @lru_cache(maxsize=1_000)  # a client sends the same header with every request

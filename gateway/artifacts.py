@@ -15,7 +15,6 @@ from gateway.ids import path_id
 from gateway.known import Vehicle
 from gateway.links import Links
 from gateway.objects import Objects
-from store.offers import StoredArtifact
 
 MD5SUM = ".MD5SUM"
 
@@ -60,13 +59,7 @@ class Artifacts:
             raise Missing("there is no such file for this vehicle now")
         stored, action = found
         if asked != filename:
-            return unless_known(request, _md5sum(stored, filename)), None
+            sums = f"{stored.md5}  {filename}".encode()
+            headers = {"Content-Disposition": f"attachment;filename={filename}{MD5SUM}"}
+            return unless_known(request, sums, headers, "text/plain"), None
         return await self._files.answer(request, stored), (action, stored.sha256)
-
-
-def _md5sum(stored: StoredArtifact, filename: str) -> Response:
-    return Response(
-        f"{stored.md5}  {filename}",
-        headers={"Content-Disposition": f"attachment;filename={filename}{MD5SUM}"},
-        media_type="text/plain",
-    )
