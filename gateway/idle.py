@@ -45,6 +45,8 @@ class IdlePolls:
         if scope["method"] != "GET" or not scope["path"].startswith(self._vehicles):
             return None
         vin = scope["path"][len(self._vehicles) :]
+        if "/" in vin:
+            return None
         proof = self._known.proof(vin, _authorization(scope))
         if not self._known.idle(proof):
             return None
