@@ -15,7 +15,6 @@ from psycopg import AsyncConnection
 
 from campaign.action import MAX_ATTEMPT, action_id
 from campaign.permission import Permission
-from store.beginning import begin
 from store.permissions import FACTS_SQL, LIMITED_SQL, decide
 from store.words import (
     DELIVERING_SQL,
@@ -27,8 +26,6 @@ from store.words import (
     PLAN_ONCE_SQL,
     STALE_SQL,
 )
-
-__all__ = ["admit", "begin"]
 
 _CAMPAIGNS_OF = f"""
 SELECT a.campaign_id, bool_or({LIMITED_SQL}), bool_or(a.state = 'offered')

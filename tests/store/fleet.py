@@ -23,6 +23,7 @@ from campaign.permission import Consent
 from campaign.supervision import Mode, Observation, Watch
 from campaign.vehicle import Vehicle
 from store import admission, consent, gate, polls, reports, supervision
+from store.beginning import begin
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.consent import Heard
@@ -344,7 +345,7 @@ class Gateway:
 
     async def begin(self, vehicle: int, action: int, sha256: str = SHA256) -> bool:
         async with self.connection.transaction():
-            return await admission.begin(self.connection, vehicle, action, sha256)
+            return await begin(self.connection, vehicle, action, sha256)
 
     async def record(self, *group: Report) -> list[Effect]:
         async with self.connection.transaction():
