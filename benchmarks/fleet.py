@@ -24,10 +24,19 @@ files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
 """
 
 
-def fill(connection: Connection, model: str, vehicles: int) -> None:
-    """Add vehicles of a model, each with a radar; one in ten has the newer revision."""
+def fill(
+    connection: Connection,
+    model: str,
+    vehicles: int,
+    statements: tuple[str, str] = (_VEHICLES, _ECUS),
+) -> None:
+    """Add vehicles of a model, each with a radar; one in ten has the newer revision.
+
+    Args:
+        statements: what writes other vehicles, and their ECUs.
+    """
     key = {"letter": model[-1], "model": model, "vehicles": vehicles}
     with connection.transaction():
-        connection.execute(_VEHICLES, key)
-        connection.execute(_ECUS, key)
+        for statement in statements:
+            connection.execute(statement.encode(), key)
     connection.execute("ANALYZE vehicle, ecu")

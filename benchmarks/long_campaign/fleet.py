@@ -6,6 +6,7 @@ they leave is what reports leave: states, slices and, by the product's own trigg
 
 from datetime import timedelta
 
+from benchmarks import fleet
 from store.connect import Connection
 from store.evidence import SLICE_SQL
 from store.words import IN_FLIGHT_SQL
@@ -74,11 +75,7 @@ _NEXT = "CREATE INDEX fleet_next ON assignment (campaign_id, phase) WHERE state 
 
 def fill(connection: Connection, model: str, vehicles: int) -> None:
     """Make so many vehicles of a model, in some hundreds of configurations."""
-    key = {"letter": model[-1], "model": model, "vehicles": vehicles}
-    with connection.transaction():
-        connection.execute(_VEHICLES, key)
-        connection.execute(_ECUS, key)
-    connection.execute("ANALYZE vehicle, ecu")
+    fleet.fill(connection, model, vehicles, (_VEHICLES, _ECUS))
 
 
 def let_report(connection: Connection, span: timedelta) -> None:
