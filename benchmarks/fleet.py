@@ -17,10 +17,22 @@ FROM vehicle WHERE model = %(model)s
 """
 
 
+#: Vehicles at once, as an import takes them.
+_PORTION = 10_000
+
 #: What an assignment is while its vehicle installs, all files fetched.
 INSTALLING = """
 state = 'installing', attempt = 1, offered_at = clock_timestamp(),
 files = -1, fetched_at = clock_timestamp(), heard_at = clock_timestamp()
+"""
+
+
+_PORTIONS = f"SELECT generate_series(0, max(id), {_PORTION}) FROM vehicle"
+
+_KEEP = f"""
+SELECT keep_candidates(ARRAY(
+    SELECT id FROM vehicle AS v WHERE id >= %s AND id < %s + {_PORTION}
+    AND NOT EXISTS (SELECT FROM candidate AS c WHERE c.vehicle_id = v.id)))
 """
 
 
@@ -39,4 +51,11 @@ def fill(
     with connection.transaction():
         for statement in statements:
             connection.execute(statement.encode(), key)
-    connection.execute("ANALYZE vehicle, ecu")
+    keep_candidates(connection)
+
+
+def keep_candidates(connection: Connection) -> None:
+    """What an import does with the vehicles it has added, so that selections find them."""
+    for (first,) in connection.execute(_PORTIONS).fetchall():
+        connection.execute(_KEEP, (first, first))
+    connection.execute("ANALYZE vehicle, ecu, candidate, variant")

@@ -20,7 +20,7 @@ from runtime.settings import load_settings
 from store.campaigns import check_against_fleet, resolve_package
 from store.explain import explain_vehicle
 from store.failures import symptoms
-from store.selection import forecast, skipped
+from store.forecast import forecast, skipped
 from store.waiting import waiting as why_waiting
 from workflows.details import guard_text
 

@@ -23,10 +23,11 @@ from campaign.lifecycle import State
 from campaign.package import Package
 from campaign.permission import terms_of
 from campaign.problems import Problem, Refused, closest
-from store.conflicts import rivals, shared, take_turns
+from store.conflicts import rivals, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
+from store.forecast import count_targets, count_without_zone, shared
 from store.freezing import freeze
-from store.selection import chosen, count_targets, count_without_zone
+from store.selection import chosen
 from store.tables import (
     ArtifactRow,
     CampaignRow,

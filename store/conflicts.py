@@ -6,7 +6,7 @@ Whoever selects second sees the other: selections that change the same ECU take 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import CTE, Connection, Exists, exists, func, select
+from sqlalchemy import Connection, Exists, exists
 from sqlmodel import col
 
 from campaign.assignment import IN_FLIGHT, OPEN
@@ -57,9 +57,3 @@ def busy(vehicle_id: object, campaigns: Sequence[Rival]) -> Exists:
         col(AssignmentRow.campaign_id).in_([rival.id for rival in campaigns]),
         col(AssignmentRow.state).in_(states),
     )
-
-
-def shared(connection: Connection, members: CTE, rival: Rival) -> int:
-    """How many of these targets a campaign is not done with."""
-    statement = select(func.count()).select_from(members).where(busy(members.c.vehicle_id, [rival]))
-    return int(connection.scalar(statement) or 0)

@@ -33,7 +33,7 @@ def explain_vehicle(connection: Connection, definition: Definition, package: Pac
     """
     vehicle_id, vehicle = _vehicle(connection, vin)
     found = chosen(connection, definition, package)
-    phase = connection.scalar(select(found.c.phase).where(found.c.vehicle_id == vehicle_id))
+    phase = connection.scalar(found.select().where(found.eligible.c.vehicle_id == vehicle_id))
     if phase is not None:
         name = str(definition.phases[phase - 1].name)
         return Explained(phase, name, [*_facts(vehicle, package), *_earlier(definition, vehicle, phase)])

@@ -19,6 +19,7 @@ from store.connect import Connection
 from store.fleet_load import Seen, clean, load, prepare
 from store.fleet_records import Found, open_fleet_file, records
 from store.fleet_rows import Batch, Refusal, Row, batch
+from store.variants import Variants
 
 #: Keeps memory flat and loses little against one transaction for all.
 BATCH_RECORDS = 10_000
@@ -64,12 +65,13 @@ def import_fleet(
         Refused: the file is missing, empty, a folder, or no JSON at all; nothing was imported.
     """
     result = Imported()
-    seen = Seen()
+    seen, variants = Seen(), Variants()
     with open_fleet_file(path) as file, closing(_ahead(_batches(records(file, path)))) as batches:
         prepare(connection)
         for prepared in batches:
+            variants.learn(connection, [row.variant for row in prepared.rows])
             with connection.transaction():
-                loaded = load(connection, prepared.rows, seen)
+                loaded = load(connection, prepared.rows, seen, variants)
             result.inserted += loaded.inserted
             result.updated += loaded.updated
             result.unchanged += loaded.unchanged
@@ -124,4 +126,4 @@ def _ahead(batches: Iterator[Batch]) -> Generator[Batch]:
 
 #: Not left to autovacuum, which comes a minute later: until then a selection takes a model or a version that
 #: has just arrived for that of a single vehicle, and joins row by row for minutes.
-_ANALYZE = "ANALYZE vehicle, ecu"
+_ANALYZE = "ANALYZE vehicle, ecu, candidate, variant"

@@ -1,7 +1,7 @@
 """A batch of as-built rows into the tables, in the transaction of the caller.
 
-Most batches are new vehicles: those go by COPY straight into ``vehicle`` and ``ecu``, the fastest way there
-is. What is known already is compared by the digest of its record; only what changed is merged.
+Most batches are new vehicles: those go by COPY straight into ``vehicle``, ``ecu`` and ``candidate``, the
+fastest way there is. What is known already is compared by the digest of its record; only what changed is merged.
 """
 
 from array import array
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from psycopg import Cursor
 
 from store.connect import Connection
-from store.fleet_rows import ECU_COLUMNS, ID_SLOT, VEHICLE_COLUMNS, Row
+from store.fleet_rows import CANDIDATE_COLUMNS, ECU_COLUMNS, ID_SLOT, VEHICLE_COLUMNS, Row
+from store.variants import Variants
 
 #: Any number of ours: two imports at once take turns, batch by batch, instead of waiting crosswise for rows.
 IMPORT_LOCK = 0x464C4545
@@ -117,7 +118,9 @@ SET hw_id = excluded.hw_id, sw_version = excluded.sw_version, built_version = ex
 WHERE (ecu.hw_id, ecu.built_version) IS DISTINCT FROM (excluded.hw_id, excluded.built_version)
 """
 
-_MERGE = (_NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS)
+_KEEP_CANDIDATES = "SELECT keep_candidates(ARRAY(SELECT id FROM changed_vehicle))"
+
+_MERGE = (_NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
 
 
 def prepare(connection: Connection) -> None:
@@ -130,8 +133,12 @@ def clean(connection: Connection) -> None:
     connection.execute("DROP TABLE changed_vehicle, changed_ecu")
 
 
-def load(connection: Connection, rows: Sequence[Row], seen: Seen) -> Loaded:
-    """Insert, update or leave alone; of several rows with one VIN in an import the first is kept."""
+def load(connection: Connection, rows: Sequence[Row], seen: Seen, variants: Variants) -> Loaded:
+    """Insert, update or leave alone; of several rows with one VIN in an import the first is kept.
+
+    Args:
+        variants: has learnt those of the rows.
+    """
     # Plans are not kept (prepare=False): one made for an empty fleet is none for a full one.
     cursor = connection.cursor(binary=True)
     cursor.execute(_BEGIN, (IMPORT_LOCK,), prepare=False)
@@ -139,6 +146,7 @@ def load(connection: Connection, rows: Sequence[Row], seen: Seen) -> Loaded:
     known = {vin: (id_, digest) for vin, id_, digest in cursor.execute(_KNOWN, (vins,), prepare=False)}
     ids = _new_ids(cursor, len({row.vin for row in rows} - known.keys()))
     new, changed, result = _Lines(), _Lines(), Loaded()
+    candidates: list[str] = []
     for row in rows:
         found = known.get(row.vin)
         if found is None:
@@ -148,12 +156,14 @@ def load(connection: Connection, rows: Sequence[Row], seen: Seen) -> Loaded:
             result.twice.append((row, first))
         elif digest is None:
             new.add(vehicle_id, row)
+            candidates.append(f"{vehicle_id}\t{row.lot}\t{variants.id_of(row.variant)}\n")
         elif digest != row.digest:
             changed.add(vehicle_id, row)
         else:
             result.unchanged += 1
     result.inserted, result.updated = len(new.vehicles), len(changed.vehicles)
     _copy(cursor, "vehicle", "ecu", new)
+    _copy_lines(cursor, f"candidate ({', '.join(CANDIDATE_COLUMNS)})", candidates)
     if changed.vehicles:
         _copy(cursor, "changed_vehicle", "changed_ecu", changed)
         for statement in _MERGE:

@@ -17,6 +17,7 @@ from campaign.order import lot
 from campaign.problems import Problem, explain
 from campaign.vehicle import AsBuilt
 from store.fleet_records import Found
+from store.variants import Variant
 
 #: The columns of ``vehicle`` in a row, in order; its id comes before them.
 VEHICLE_COLUMNS = (
@@ -24,6 +25,7 @@ VEHICLE_COLUMNS = (
     "update_preference", "attributes", "lot", "record_digest",
 )  # fmt: skip
 ECU_COLUMNS = ("vehicle_id", "name", "hw_id", "sw_version", "built_version")
+CANDIDATE_COLUMNS = ("vehicle_id", "lot", "variant_id")
 
 #: Stands for the vehicle's id in the rows of its ECUs until that is known; no text in a database holds it.
 ID_SLOT = "\0"
@@ -35,6 +37,8 @@ class Row(NamedTuple):
     position: int
     line: int
     vin: str
+    lot: int
+    variant: Variant
     digest: bytes
     vehicle: str
     ecus: str
@@ -118,7 +122,9 @@ def _row(position: int, line: int, text: bytes) -> Row:
     if not plain and b"\\u0000" in text:
         _refuse_nul(json.loads(text), "record")
     array = (_plain_array if plain else _array)(groups)
-    cells: list[str | None] = [*facts, array, window, preference, attributes, str(lot(built.vin))]
+    place = lot(built.vin)
+    variant = Variant(built.model, built.country, built.region, tuple(ecus))
+    cells: list[str | None] = [*facts, array, window, preference, attributes, str(place)]
     if not plain:
         cells = [_escaped(cell) for cell in cells]
         ecus = [(_escaped_text(name), _escaped_text(hw), _escaped_text(sw)) for name, hw, sw in ecus]
@@ -126,7 +132,7 @@ def _row(position: int, line: int, text: bytes) -> Row:
     built_ecus = "".join([f"{ID_SLOT}\t{name}\t{hw}\t{sw}\t{sw}\n" for name, hw, sw in ecus])
     # COPY takes the backslash of a bytea's \x for its own unless it is doubled.
     record = f"{vehicle}\t\\\\x{digest.hexdigest()}\n"
-    return Row(position, line, built.vin, digest.digest(), record, built_ecus)
+    return Row(position, line, built.vin, place, variant, digest.digest(), record, built_ecus)
 
 
 def _plain_array(items: Iterable[str]) -> str:

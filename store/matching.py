@@ -1,34 +1,35 @@
-"""Criteria as SQL over ``vehicle``; the same rules as campaign/criteria.py.
+"""Criteria as SQL over ``variant`` and, for what differs within one, ``vehicle``; campaign/criteria.py says
+the same rules.
 
 A version range is evaluated in Python over the distinct versions an ECU has in the fleet (tens, not millions)
 and becomes an IN list, so SQL never compares versions.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from campaign.criteria import Criterion, EcuMatch
 from campaign.package import Module, Package
 from campaign.versions import in_range, same_version
-from store.tables import EcuRow, VehicleRow, VinListRow
+from store.tables import VariantRow, VehicleRow, VinListRow
 
 #: The versions an ECU of a name has anywhere in the fleet.
 Versions = Callable[[str], frozenset[str]]
 
 
 def criteria_sql(criterion: Criterion, versions: Versions) -> ColumnElement[bool]:
-    """The criterion as a condition on a row of ``vehicle``; never NULL."""
+    """The criterion as a condition on a row of ``variant`` joined to ``vehicle``; never NULL."""
     parts: list[ColumnElement[bool]] = []
     if criterion.model:
-        parts.append(col(VehicleRow.model).in_(criterion.model))
+        parts.append(col(VariantRow.model).in_(criterion.model))
     if criterion.country:
-        parts.append(_known_in(col(VehicleRow.country), criterion.country))
+        parts.append(_known_in(col(VariantRow.country), criterion.country))
     if criterion.region:
-        parts.append(_known_in(col(VehicleRow.region), criterion.region))
+        parts.append(_known_in(col(VariantRow.region), criterion.region))
     if criterion.groups:
         parts.append(col(VehicleRow.groups).bool_op("&&")(list(criterion.groups)))
     if criterion.build_date:
@@ -56,33 +57,40 @@ def _known_in(column: Any, words: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(column.is_not(None), column.in_(words))
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """An ECU of a variant as expressions: whether it is there, its hardware and its software."""
+
+    there: ColumnElement[bool]
+    hw_id: ColumnElement[str]
+    sw_version: ColumnElement[str]
+
+    @classmethod
+    def named(cls, name: str) -> "Fitted":
+        """The ECU of this name; without one the other two are NULL."""
+        ecus: Any = col(VariantRow.ecus)
+        return cls(ecus.has_key(name), ecus[name]["hw_id"].astext, ecus[name]["sw_version"].astext)
+
+
 def _ecu_sql(wanted: EcuMatch, versions: Versions) -> ColumnElement[bool]:
-    parts = [col(EcuRow.vehicle_id) == col(VehicleRow.id), col(EcuRow.name) == wanted.name]
+    ecu = Fitted.named(wanted.name)
+    parts = [ecu.there]
     if wanted.hw_id:
-        parts.append(col(EcuRow.hw_id).in_(wanted.hw_id))
+        parts.append(ecu.hw_id.in_(wanted.hw_id))
     if wanted.sw_version:
-        parts.append(col(EcuRow.sw_version).in_(_inside(versions(wanted.name), wanted.sw_version)))
-    return exists().where(*parts)
+        parts.append(ecu.sw_version.in_(_inside(versions(wanted.name), wanted.sw_version)))
+    return and_(*parts)
 
 
-#: A row of ``ecu`` for each ECU that decides on a package, by name.
-Decisive = dict[str, Any]
+def decisive(package: Package) -> list[str]:
+    """The names of the ECUs a package is selected by: a change of one of them makes the choice outdated."""
+    return sorted({module.ecu for module in package.modules} | {need.ecu for need in package.requirements})
 
 
-def decisive(package: Package) -> Decisive:
-    """The ECUs a package is selected by: a change of one of them makes the choice outdated."""
-    names = {module.ecu for module in package.modules} | {need.ecu for need in package.requirements}
-    return {name: aliased(EcuRow, name=f"ecu_{place}") for place, name in enumerate(sorted(names))}
-
-
-def package_sql(package: Package, versions: Versions, ecus: Decisive) -> ColumnElement[bool]:
-    """Whether the package fits a vehicle and would change something; see ``package_misses``.
-
-    It joins ``ecus`` to ``vehicle``: the same rows are the facts a selection keeps, so they are read once.
-    """
-    joined = [
-        and_(ecu.vehicle_id == col(VehicleRow.id), ecu.name == name) for name, ecu in sorted(ecus.items())
-    ]
+def package_sql(package: Package, versions: Versions) -> ColumnElement[bool]:
+    """Whether the package fits a variant and would change something; see ``package_misses``; never NULL."""
+    ecus = {name: Fitted.named(name) for name in decisive(package)}
+    there = [ecu.there for ecu in ecus.values()]
     fits = [_module_sql(module, versions, ecus[module.ecu]) for module in package.modules]
     needs = [
         ecus[need.ecu].sw_version.in_(_inside(versions(need.ecu), need.versions))
@@ -94,11 +102,11 @@ def package_sql(package: Package, versions: Versions, ecus: Decisive) -> ColumnE
         )
         for module in package.modules
     ]
-    return and_(*joined, *fits, *needs, not_(and_(*current)))
+    return and_(*there, *fits, *needs, not_(and_(*current)))
 
 
-def _module_sql(module: Module, versions: Versions, ecu: Any) -> ColumnElement[bool]:
-    hardware: ColumnElement[bool] = ecu.hw_id.in_(module.hw_ids)
+def _module_sql(module: Module, versions: Versions, ecu: Fitted) -> ColumnElement[bool]:
+    hardware = ecu.hw_id.in_(module.hw_ids)
     if not module.from_versions:
         return hardware
     return and_(hardware, ecu.sw_version.in_(_inside(versions(module.ecu), module.from_versions)))

@@ -1,33 +1,37 @@
-"""Who is in which phase: one set-based statement, the same for a preview and for the real selection.
+"""Who is in which phase: the same for a preview and for the real selection.
 
-The statement is a chain: the eligible vehicles with their place in the seeded order, then phase after phase
-the place up to which it takes them. Percent phases are cumulative over all vehicles that match the phase;
-count phases take exactly so many who are in no earlier phase.
+The eligible vehicles go into a temporary table first, each with its place in the seeded order: PostgreSQL
+finds them on all cores then, which it never does in a statement that writes rows others can see. After that a
+phase is a place: that of the last vehicle it takes. Percent phases are cumulative over all vehicles that match
+the phase; count phases take exactly so many who are in no earlier phase.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
+from math import ceil
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     Connection,
+    Double,
     FromClause,
     Integer,
-    Numeric,
     Select,
     and_,
     case,
     cast,
+    column,
     func,
     literal,
     not_,
     or_,
     select,
+    table,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,14 +42,36 @@ from campaign.criteria import Criterion
 from campaign.definition import PILOT_GROUPS, CampaignType, Definition
 from campaign.order import scramble
 from campaign.package import Package
-from campaign.phase import Order
-from store.conflicts import Rival, busy, rivals, shared
-from store.matching import Decisive, Versions, criteria_sql, decisive, package_sql
-from store.tables import EcuRow, VehicleRow
+from campaign.phase import Order, Phase
+from store.conflicts import Rival, busy, rivals
+from store.matching import Fitted, Versions, criteria_sql, decisive, package_sql
+from store.tables import CandidateRow, VariantRow, VehicleRow
 
 #: A selection sorts and joins the fleet in memory: with the 4 MB that are usual a million vehicles go through
-#: files several times. It takes what it needs and no more, one selection of an ECU at a time.
-_MEMORY = "SET LOCAL work_mem = '256MB'"
+#: files several times. And it joins all with all: the planner cannot know how many variants a package fits,
+#: and where it guesses few it looks up each vehicle by itself.
+_SETTINGS = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_nestloop = off"
+
+#: What brings volunteers before everybody else.
+_FIRST = -(2**63)
+
+_VERSIONS = """
+SELECT DISTINCT ecu.key, ecu.value ->> 'sw_version' FROM variant CROSS JOIN jsonb_each(variant.ecus) AS ecu
+"""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Who was chosen: ``eligible`` has vehicle_id and variant_id of everybody who could be, ``phase`` tells
+    the phase of such a row, NULL for none."""
+
+    eligible: FromClause
+    phase: ColumnElement[int | None]
+    member: ColumnElement[bool]
+
+    def select(self, *columns: Any) -> Select[Any]:
+        """Columns of ``eligible`` of those who are in a phase, after ``phase``."""
+        return select(self.phase.label("phase"), *columns).select_from(self.eligible).where(self.member)
 
 
 def fleet_versions(connection: Connection) -> Versions:
@@ -54,63 +80,49 @@ def fleet_versions(connection: Connection) -> Versions:
     @cache
     def known() -> dict[str, frozenset[str]]:
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for name, version in connection.execute(select(col(EcuRow.name), col(EcuRow.sw_version)).distinct()):
+        for name, version in connection.exec_driver_sql(_VERSIONS):
             found[name].add(version)
         return {name: frozenset(versions) for name, versions in found.items()}
 
     return lambda name: known().get(name, frozenset())
 
 
-def chosen(connection: Connection, definition: Definition, package: Package) -> CTE:
-    """The targets as things stand now; the columns of `targets`."""
-    connection.exec_driver_sql(_MEMORY)
+def chosen(connection: Connection, definition: Definition, package: Package) -> Chosen:
+    """The targets as things stand now, in the transaction of the caller."""
     skip = definition.conflicts is OnConflict.SKIP
     busy_with = rivals(connection, definition.name, package) if skip else []
-    return targets(definition, package, fleet_versions(connection), busy_with)
+    return choose(connection, definition, package, busy_with)
 
 
-def targets(
-    definition: Definition, package: Package, versions: Versions, busy_with: Sequence[Rival] = ()
-) -> CTE:
-    """The targets as a CTE: vehicle_id, phase, and the columns of `facts`.
+def choose(
+    connection: Connection, definition: Definition, package: Package, busy_with: Sequence[Rival] = ()
+) -> Chosen:
+    """The same beside other campaigns: the vehicles of ``busy_with`` that these are not done with are left out.
 
-    Args:
-        busy_with: campaigns whose vehicles are left out until they are done with them.
+    A choice stands until the next one, or until the transaction ends.
     """
-    eligible = _eligible(definition, package, versions, busy_with)
-    members = _members(definition, eligible)
-    phase = case(*((member, number) for number, member in enumerate(members, start=1))).label("phase")
-    # To find the phase again is cheaper than to keep a million rows a second time.
-    return (
-        select(eligible.c.vehicle_id, phase, *facts(eligible))
-        .where(or_(*members))
-        .cte("targets")
-        .prefix_with("NOT MATERIALIZED")
-    )
+    connection.exec_driver_sql(_SETTINGS)
+    wanted = _eligible(definition, package, fleet_versions(connection), busy_with)
+    eligible = _keep(connection, "eligible", wanted)
+    members = _members(connection, definition, eligible)
+    phase = case(*((member, number) for number, member in enumerate(members, start=1)))
+    return Chosen(eligible, phase, or_(*members))
 
 
-def facts(members: FromClause) -> list[Any]:
-    """What a target was chosen by: model, country, region, hw_id and sw_version of each decisive ECU."""
-    return [column for name, column in members.c.items() if name.startswith(_FACTS)]
-
-
-_FACTS = ("model", "country", "region", "hw_id_", "sw_version_")
-
-
-def ecus_sql(package: Package, found: FromClause) -> ColumnElement[Any]:
-    """The ECUs among some facts as one JSON object."""
+def facts(package: Package) -> list[ColumnElement[Any]]:
+    """What a target is chosen by, of its variant: model, country, region, and ``ecus`` with hw_id and
+    sw_version of each decisive ECU as one JSON object."""
     parts: list[Any] = []
-    for place, name in enumerate(decisive(package)):
-        ecu = func.jsonb_build_object(
-            "hw_id", found.c[f"hw_id_{place}"], "sw_version", found.c[f"sw_version_{place}"]
-        )
-        parts += [name, ecu]
-    return cast(func.jsonb_build_object(*parts), JSONB)
+    for name in decisive(package):
+        ecu = Fitted.named(name)
+        parts += [name, func.jsonb_build_object("hw_id", ecu.hw_id, "sw_version", ecu.sw_version)]
+    place = [col(VariantRow.model), col(VariantRow.country), col(VariantRow.region)]
+    return [*place, cast(func.jsonb_build_object(*parts), JSONB).label("ecus")]
 
 
-def eligibility(definition: Definition, package: Package, versions: Versions, ecus: Decisive) -> Any:
+def eligibility(definition: Definition, package: Package, versions: Versions) -> ColumnElement[bool]:
     """Who the campaign is for at all, before phases: package, campaign criteria, exclusions and type."""
-    parts = [package_sql(package, versions, ecus)]
+    parts = [package_sql(package, versions)]
     if definition.criteria:
         parts.append(criteria_sql(definition.criteria, versions))
     if definition.exclude:
@@ -120,144 +132,106 @@ def eligibility(definition: Definition, package: Package, versions: Versions, ec
     return and_(*parts)
 
 
+def fleet_sql() -> FromClause:
+    """Candidates with their variants, and vehicles; those are not read where no column of theirs is used."""
+    candidate, variant, vehicle = (
+        row.__table__  # type: ignore[attr-defined]
+        for row in (CandidateRow, VariantRow, VehicleRow)
+    )
+    fleet: FromClause = candidate.join(variant, variant.c.id == candidate.c.variant_id).outerjoin(
+        vehicle, vehicle.c.id == candidate.c.vehicle_id
+    )
+    return fleet
+
+
 def _eligible(
     definition: Definition, package: Package, versions: Versions, busy_with: Sequence[Rival]
-) -> CTE:
-    """Eligible vehicles: id, place in the seeded order, volunteer, one boolean per phase, facts."""
+) -> Select[Any]:
+    """Eligible vehicles: id, variant, place in the seeded order, and what else their phase hangs on."""
     mask, multiplier = scramble(definition.order_seed)
-    lot = cast(col(VehicleRow.lot), BigInteger)
     rank = (
-        lot.op("#")(literal(mask, BigInteger))
+        col(CandidateRow.lot)
+        .op("#")(literal(mask, BigInteger))
         .op("*")(literal(multiplier, BigInteger))
         .op("&")(literal(0xFFFFFFFF, BigInteger))
     )
+    vehicle_id = col(CandidateRow.vehicle_id)
     # Rank and id in one number, for vehicles may share a lot: 32 and 31 bits.
-    place = rank.op("<<")(literal(31, Integer)).op("|")(cast(col(VehicleRow.id), BigInteger)).label("place")
-    matching = [
-        (criteria_sql(phase.criteria, versions) if phase.criteria else true()).label(f"in_{number}")
+    place = rank.op("<<")(literal(31, Integer)).op("|")(cast(vehicle_id, BigInteger))
+    columns = [vehicle_id.label("vehicle_id"), col(CandidateRow.variant_id), place.label("place")]
+    columns += [
+        criteria_sql(phase.criteria, versions).label(f"in_{number}")
         for number, phase in enumerate(definition.phases, start=1)
+        if phase.criteria
     ]
-    volunteer = col(VehicleRow.groups).bool_op("&&")(["volunteers"]).label("volunteer")
-    ecus = decisive(package)
-    known = [col(VehicleRow.model), col(VehicleRow.country), col(VehicleRow.region)]
-    for number, ecu in enumerate(ecus.values()):
-        known += [ecu.hw_id.label(f"hw_id_{number}"), ecu.sw_version.label(f"sw_version_{number}")]
-    return (
-        select(col(VehicleRow.id).label("vehicle_id"), place, volunteer, *matching, *known)
-        .where(
-            eligibility(definition, package, versions, ecus),
-            not_(busy(col(VehicleRow.id), busy_with)) if busy_with else true(),
-        )
-        .cte("eligible")
-    )
+    if any(phase.order is Order.VOLUNTEERS_FIRST for phase in definition.phases):
+        columns.append(col(VehicleRow.groups).bool_op("&&")(["volunteers"]).label("volunteer"))
+    found = select(*columns).select_from(fleet_sql()).where(eligibility(definition, package, versions))
+    return found.where(not_(busy(vehicle_id, busy_with))) if busy_with else found
 
 
-#: Before every place; and what brings volunteers before everybody else.
-_FIRST = -(2**63)
+def _keep(connection: Connection, name: str, statement: Select[Any]) -> FromClause:
+    """The rows of a statement in a temporary table, until the transaction ends."""
+    # SQLAlchemy's own SELECT INTO would write the values into the text and keep the table.
+    compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{name}")
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {compiled}", compiled.params)
+    return table(name, *(column(str(each.key), each.type) for each in statement.selected_columns))
 
 
-def _members(definition: Definition, eligible: CTE) -> list[ColumnElement[bool]]:
+def _members(
+    connection: Connection, definition: Definition, eligible: FromClause
+) -> list[ColumnElement[bool]]:
     """Who each phase takes, as conditions on a row of ``eligible``; who is in an earlier one counts there.
 
     A phase needs the place of its last vehicle only, not a place for every vehicle.
     """
-    sizes = select(
-        *(
-            func.count().filter(eligible.c[f"in_{number}"]).label(f"in_{number}")
-            for number in range(1, len(definition.phases) + 1)
-        )
-    ).cte("sizes")
+    last = _last_of_percents(connection, definition, eligible)
     members: list[ColumnElement[bool]] = []
     for number, phase in enumerate(definition.phases, start=1):
-        matching = eligible.c[f"in_{number}"]
-        if phase.rollout_percent == 100:
-            members.append(matching)
-            continue
-        place: ColumnElement[Any] = eligible.c.place
-        if phase.order is Order.VOLUNTEERS_FIRST:
-            place = place + case((eligible.c.volunteer, literal(_FIRST, BigInteger)), else_=0)
-        candidates = select(place.label("place")).where(matching).order_by(place)
+        matching, place = _matching(eligible, number, phase), _place(eligible, phase)
         if phase.rollout_count is not None:
-            candidates = candidates.where(*(not_(member) for member in members)).limit(phase.rollout_count)
-        else:
-            # Rounded up, so that a small percentage of a small population is somebody rather than nobody.
-            share = sizes.c[f"in_{number}"] * literal(phase.rollout_percent, Numeric) / 100
-            candidates = candidates.limit(select(cast(func.ceil(share), BigInteger)).scalar_subquery())
-        first = candidates.subquery()
-        last = func.coalesce(func.max(first.c.place), literal(_FIRST, BigInteger)).label("place")
-        limit = select(last).cte(f"last_{number}").prefix_with("MATERIALIZED")
-        members.append(and_(matching, place <= select(limit.c.place).scalar_subquery()))
+            others = [not_(member) for member in members]
+            found = select(place).where(matching, *others).order_by(place)
+            last[number] = connection.scalar(found.offset(phase.rollout_count - 1).limit(1))
+        # Where there are fewer than it would take, a phase takes all that match.
+        within = true() if last.get(number) is None else place <= literal(last[number], BigInteger)
+        members.append(and_(matching, within))
     return members
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What a selection would take now: totals per phase and per value of each dimension, and samples."""
-
-    phases: Counter[int] = field(default_factory=Counter)
-    models: Counter[tuple[int, str]] = field(default_factory=Counter)
-    countries: Counter[tuple[int, str]] = field(default_factory=Counter)
-    hardware: Counter[tuple[int, str]] = field(default_factory=Counter)
-    software: Counter[tuple[int, str]] = field(default_factory=Counter)
-    samples: dict[int, list[str]] = field(default_factory=dict)
-
-
-def skipped(connection: Connection, definition: Definition, package: Package) -> dict[str, int]:
-    """How many vehicles a definition that skips conflicts leaves out, by the campaign not done with them."""
-    if definition.conflicts is not OnConflict.SKIP:
+def _last_of_percents(
+    connection: Connection, definition: Definition, eligible: FromClause
+) -> dict[int, int | None]:
+    """The place of the last vehicle of each percent phase that does not take all, by the phase's number."""
+    percents = {
+        number: (phase, Fraction(phase.rollout_percent) / 100)
+        for number, phase in enumerate(definition.phases, start=1)
+        if phase.rollout_percent is not None and phase.rollout_percent < 100
+    }
+    if not percents:
         return {}
-    members = targets(definition, package, fleet_versions(connection))
-    others = rivals(connection, definition.name, package)
-    return {each.name: count for each in others if (count := shared(connection, members, each))}
+    counts = [
+        func.count().filter(_matching(eligible, number, phase)) for number, (phase, _) in percents.items()
+    ]
+    sizes = dict(zip(percents, connection.execute(select(*counts).select_from(eligible)).one(), strict=True))
+    places = []
+    for number, (phase, share) in percents.items():
+        # Rounded up, so that a small percentage of a small population is somebody rather than nobody. Half a
+        # vehicle less is the fraction: it stands for this very vehicle whatever is lost in floating point.
+        fraction = (ceil(sizes[number] * share) - 0.5) / sizes[number] if sizes[number] else 0.5
+        place = func.percentile_disc(literal(fraction, Double)).within_group(_place(eligible, phase))
+        places.append(place.filter(_matching(eligible, number, phase)))
+    # Phases of the same vehicles in the same order share one sort.
+    return dict(zip(percents, connection.execute(select(*places).select_from(eligible)).one(), strict=True))
 
 
-def count_targets(connection: Connection, definition: Definition, package: Package) -> dict[int, int]:
-    """How many vehicles each phase would take; a phase that takes nobody is absent."""
-    members = chosen(connection, definition, package)
-    statement: Select[Any] = select(members.c.phase, func.count()).group_by(members.c.phase)
-    return {row[0]: row[1] for row in connection.execute(statement)}
+def _matching(eligible: FromClause, number: int, phase: Phase) -> ColumnElement[bool]:
+    return eligible.c[f"in_{number}"] if phase.criteria else true()
 
 
-def count_without_zone(connection: Connection, definition: Definition, package: Package) -> int:
-    """How many of the targets have no time zone."""
-    members = chosen(connection, definition, package)
-    statement: Select[Any] = (
-        select(func.count())
-        .select_from(members)
-        .join(VehicleRow, col(VehicleRow.id) == members.c.vehicle_id)
-        .where(col(VehicleRow.timezone).is_(None))
-    )
-    return int(connection.scalar(statement) or 0)
-
-
-def forecast(connection: Connection, definition: Definition, package: Package, samples: int = 3) -> Forecast:
-    """Preview the selection, with up to ``samples`` VINs a phase, of different configurations."""
-    members = chosen(connection, definition, package)
-    combination = (members.c.phase, *facts(members))
-    groups = (
-        select(*combination, func.count().label("vehicles"), func.min(members.c.vehicle_id).label("sample"))
-        .group_by(*combination)
-        .subquery()
-    )
-    statement: Select[Any] = select(
-        groups.c.phase,
-        groups.c.model,
-        groups.c.country,
-        ecus_sql(package, groups),
-        groups.c.vehicles,
-        groups.c.sample,
-    )
-    found = Forecast()
-    sampled: dict[int, list[int]] = {}
-    for phase, model, country, ecus, count, vehicle in connection.execute(statement):
-        found.phases[phase] += count
-        found.models[phase, model] += count
-        found.countries[phase, country or "unknown"] += count
-        for name, ecu in ecus.items():
-            found.hardware[phase, f"{name} {ecu['hw_id']}"] += count
-            found.software[phase, f"{name} {ecu['sw_version']}"] += count
-        sampled.setdefault(phase, []).append(vehicle)
-    for phase, vehicles in sampled.items():
-        some = select(col(VehicleRow.vin)).where(col(VehicleRow.id).in_(vehicles[:samples]))
-        found.samples[phase] = list(connection.scalars(some))
-    return found
+def _place(eligible: FromClause, phase: Phase) -> ColumnElement[int]:
+    place: ColumnElement[int] = eligible.c.place
+    if phase.order is Order.VOLUNTEERS_FIRST:
+        return place + case((eligible.c.volunteer, literal(_FIRST, BigInteger)), else_=0)
+    return place

@@ -117,6 +117,41 @@ class EcuRow(SQLModel, table=True):
     built_version: str = Field(sa_column=_text(nullable=False))
 
 
+class VariantRow(SQLModel, table=True):
+    """What vehicles have in common by which most criteria tell them apart, once per distinct combination.
+
+    ``ecus`` are hw_id and sw_version by the name of the ECU, as they are now. A variant stays when no vehicle
+    is of it any more.
+    """
+
+    __tablename__ = "variant"
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    model: str = Field(sa_column=_text(nullable=False))
+    country: str | None = Field(default=None, sa_column=_text())
+    region: str | None = Field(default=None, sa_column=_text())
+    ecus: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    key: UUID | None = Field(
+        default=None,
+        sa_column=Column(Uuid, Computed("variant_key(model, country, region, ecus)", persisted=True), unique=True),
+    )
+
+
+class CandidateRow(SQLModel, table=True):
+    """A vehicle as a selection sees it: its lot and the variant it is of.
+
+    Apart from ``vehicle``, so that a selection reads little and a report writes little. A trigger follows the
+    software of ECUs; the import writes the rest (store/variants.py). No foreign keys, as for an assignment.
+    """
+
+    __tablename__ = "candidate"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "80"}},)
+
+    vehicle_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    lot: int = Field(sa_column=Column(BigInteger, nullable=False))
+    variant_id: int
+
+
 class SoftwareChange(SQLModel, table=True):
     """The history of an ECU's software, append-only.
 

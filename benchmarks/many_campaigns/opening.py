@@ -36,7 +36,7 @@ def fill(connection: Connection, models: int, each: int) -> None:
     with connection.transaction():
         connection.execute(_VEHICLES, {"models": models, "each": each})
         connection.execute(_ECUS, {})
-    connection.execute("ANALYZE vehicle, ecu")
+    keep_candidates(connection)
 
 
 async def open_campaigns(

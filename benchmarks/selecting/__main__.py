@@ -29,7 +29,7 @@ from store import gate, supervision
 from store.admission import admit
 from store.campaigns import check_against_fleet, register, resolve_package, select_targets
 from store.connect import connect, conninfo, engine
-from store.selection import forecast, skipped
+from store.forecast import forecast, skipped
 
 LEASE = timedelta(minutes=5)
 ONE = "SELECT vehicle_id FROM assignment WHERE campaign_id = %s AND phase = 1 LIMIT 1"

@@ -38,8 +38,10 @@ def emptied(_shared: str) -> str:
 
 @pytest.fixture
 def fleet(emptied: str) -> Iterator[Fleet]:
+    """After each test selections see every vehicle as it is then."""
     fleet = Fleet(emptied)
     yield fleet
+    fleet.assert_candidates()
     fleet.close()
 
 

@@ -139,7 +139,15 @@ class Fleet:
         """Write vehicles; their ids in the same order."""
         vehicles = list(vehicles)
         with self._open.begin():
-            return add_vehicles(self._open, vehicles)
+            ids = add_vehicles(self._open, vehicles)
+            keep_candidates(self._open, ids)
+        return ids
+
+    def change(self, facts: str) -> None:
+        """Change what is known of all vehicles, as an import of changed records does."""
+        self.run(f"UPDATE vehicle SET {facts}")
+        with self._open.begin():
+            keep_candidates(self._open, [row[0] for row in self._open.execute(text("SELECT id FROM vehicle"))])
 
     def launch(self, definition: Definition | None = None, *, start: bool = True, **changes: Any) -> int:
         """A campaign with its targets frozen; with ``start`` its gate is open and phase 1 released."""
@@ -298,6 +306,20 @@ class Fleet:
         wrong = "SELECT * FROM tally WHERE acknowledged > vehicles OR acknowledged < 0"
         assert self.rows(wrong) == []
 
+    def assert_candidates(self) -> None:
+        """Selections see every vehicle, as it is now."""
+        wrong = """
+            WITH made_up AS (
+                SELECT v.id, v.lot, v.model, v.country, v.region, jsonb_object_agg(
+                    e.name, jsonb_build_object('hw_id', e.hw_id, 'sw_version', e.sw_version)) AS ecus
+                FROM vehicle AS v JOIN ecu AS e ON e.vehicle_id = v.id GROUP BY v.id)
+            SELECT m.id FROM made_up AS m
+            LEFT JOIN candidate AS c ON c.vehicle_id = m.id LEFT JOIN variant AS t ON t.id = c.variant_id
+            WHERE (c.lot, t.model, t.country, t.region, t.ecus)
+                IS DISTINCT FROM (m.lot, m.model, m.country, m.region, m.ecus)
+        """
+        assert self.rows(wrong) == []
+
     def package(self, name: str) -> Package:
         with connect(self.url) as connection:
             return registered_package(connection, name)
@@ -325,6 +347,11 @@ def add_vehicles(connection: Connection, vehicles: Sequence[Vehicle]) -> list[in
             said = (vehicle.update_preference.value, ids[vehicle.vin])
             connection.exec_driver_sql("UPDATE vehicle SET update_preference = %s WHERE id = %s", said)
     return [ids[vehicle.vin] for vehicle in vehicles]
+
+
+def keep_candidates(connection: Connection, ids: Sequence[int]) -> None:
+    """What an import writes for the selections of vehicles."""
+    connection.exec_driver_sql("SELECT keep_candidates(%s::int[])", (list(ids),))
 
 
 class Gateway:

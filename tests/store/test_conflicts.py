@@ -9,7 +9,7 @@ from campaign.definition import Definition
 from campaign.package import Package
 from campaign.problems import Refused
 from store.campaigns import Waiting
-from store.selection import skipped
+from store.forecast import skipped
 from tests.store.fleet import MODULE, PACKAGE, Fleet, cars, connected, define, waiting_for_a_lock
 
 #: The same ECU with other software.

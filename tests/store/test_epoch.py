@@ -134,8 +134,8 @@ def test_a_transaction_raises_it_once_however_many_rows_it_touches(fleet: Fleet)
     with fleet.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
         before = connection.exec_driver_sql(seen).scalar_one()
-        for model in ("Model_Y", "Model_3"):
-            connection.exec_driver_sql("UPDATE vehicle SET config_wanted = true, model = %s", (model,))
+        for zone in ("Europe/Berlin", "Europe/Paris"):
+            connection.exec_driver_sql("UPDATE vehicle SET config_wanted = true, timezone = %s", (zone,))
             connection.exec_driver_sql("UPDATE vehicle SET config_wanted = false")
         after = connection.exec_driver_sql(seen).scalar_one()
     assert before < after <= before + 1_000_001

@@ -1,7 +1,7 @@
 """A database of the first version, with a campaign under way in it, goes on under the guards."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +10,9 @@ from alembic.config import Config
 
 from campaign.definition import Definition
 from campaign.guards import Metric, Rule
+from campaign.vehicle import Vehicle
 from runtime.database import MIGRATIONS, check_schema, migrate
-from tests.store.fleet import Fleet, cars, closing, connected, define
+from tests.store.fleet import Fleet, add_vehicles, cars, closing, connected, define
 
 #: What the first version wrote for a campaign that named no guards and no limits.
 GUARD = {
@@ -22,6 +23,10 @@ LIMITS = {"in_flight": 1000, "per_minute": None, "offer_timeout": "PT30M", "sile
 
 class Old(Fleet):
     """A fleet in a database of the first version, written by statements of that version."""
+
+    def add(self, vehicles: Iterable[Vehicle]) -> list[int]:
+        with self._open.begin():
+            return add_vehicles(self._open, list(vehicles))
 
     def campaign(self, states: dict[str, int], window: tuple[int, int] = (0, 0)) -> int:
         """A campaign that rolls out its first phase, with so many vehicles in each state."""

@@ -9,7 +9,7 @@ from campaign.definition import Definition
 from campaign.order import lot, rank
 from campaign.problems import Refused
 from store.explain import explain_vehicle
-from store.selection import count_targets, forecast
+from store.forecast import count_targets, forecast
 from tests.store.fleet import PACKAGE, Fleet, car, cars, define, vin
 
 
@@ -173,7 +173,7 @@ def test_a_phase_that_became_empty_freezes_nothing(fleet: Fleet) -> None:
     fleet.add(cars(10, country="DE") + cars(10, 10, country="FR"))
     rings = [{"criteria": {"country": name}, "rollout_percent": 100} for name in ("DE", "FR")]
     assert fleet.register(define(phases=rings)) == {1: 10, 2: 10}
-    fleet.run("UPDATE vehicle SET country = 'DE'")
+    fleet.change("country = 'DE'")
     campaign = fleet.value("SELECT id FROM campaign")
     with pytest.raises(Refused, match="phase 2: no vehicle is left for this phase; the fleet has"):
         fleet.select(campaign)
@@ -193,7 +193,7 @@ def test_the_facts_a_selection_was_decided_on_are_frozen(fleet: Fleet) -> None:
         ("Model_Y", None, "EU", {"Radar": {"hw_id": "EVO14", "sw_version": "1.2.0"}}),
     ]
     fleet.run("UPDATE ecu SET sw_version = '9.9', hw_id = 'X'")
-    fleet.run("UPDATE vehicle SET country = 'US', model = 'Z'")
+    fleet.change("country = 'US', model = 'Z'")
     assert fleet.rows(frozen, c=campaign) == before
     shared = "SELECT count(DISTINCT configuration_id) FROM assignment WHERE campaign_id = :c"
     assert fleet.value(shared, c=campaign) == 2

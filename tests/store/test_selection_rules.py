@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 from sqlmodel import col
 
 from campaign.criteria import Criteria, Criterion, matches
@@ -19,10 +19,10 @@ from campaign.order import lot, rank
 from campaign.package import Package, package_misses
 from campaign.phase import Order
 from campaign.vehicle import Vehicle
-from store.matching import criteria_sql, decisive, package_sql
-from store.selection import fleet_versions, targets
+from store.matching import criteria_sql, package_sql
+from store.selection import choose, fleet_sql, fleet_versions
 from store.tables import VehicleRow
-from tests.store.fleet import MODULE, Fleet, add_vehicles, car
+from tests.store.fleet import MODULE, Fleet, add_vehicles, car, keep_candidates
 
 SHARED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -143,15 +143,19 @@ PACKAGES = st.builds(
 @pytest.fixture
 def connection(fleet: Fleet) -> Iterator[Connection]:
     with fleet.engine.connect() as connection:
-        add_vehicles(connection, VEHICLES)
+        keep_candidates(connection, add_vehicles(connection, VEHICLES))
         yield connection
+
+
+def vins_where(condition: Any) -> Select[Any]:
+    return select(col(VehicleRow.vin)).select_from(fleet_sql()).where(condition)
 
 
 @SHARED
 @given(criterion=CRITERIA)
 def test_sql_matches_the_vehicles_the_rules_match(connection: Connection, criterion: Criterion) -> None:
     condition = criteria_sql(criterion, fleet_versions(connection))
-    found = set(connection.scalars(select(col(VehicleRow.vin)).where(condition)))
+    found = set(connection.scalars(vins_where(condition)))
     assert found == {vehicle.vin for vehicle in VEHICLES if matches(criterion, vehicle)}
 
 
@@ -163,7 +167,7 @@ def test_what_matches_not_is_everybody_else_and_nobody_is_in_neither(
     versions = fleet_versions(connection)
     parts = [criterion, Criterion.model_validate({"not": criterion})]
     inside, outside = (
-        list(connection.scalars(select(col(VehicleRow.vin)).where(criteria_sql(part, versions))))
+        list(connection.scalars(vins_where(criteria_sql(part, versions))))
         for part in parts
     )
     assert sorted(inside + outside) == sorted(vehicle.vin for vehicle in VEHICLES)
@@ -172,8 +176,8 @@ def test_what_matches_not_is_everybody_else_and_nobody_is_in_neither(
 @SHARED
 @given(package=PACKAGES)
 def test_sql_fits_a_package_to_the_vehicles_the_rules_fit(connection: Connection, package: Package) -> None:
-    condition = package_sql(package, fleet_versions(connection), decisive(package))
-    found = set(connection.scalars(select(col(VehicleRow.vin)).where(condition)))
+    condition = package_sql(package, fleet_versions(connection))
+    found = set(connection.scalars(vins_where(condition)))
     assert found == {vehicle.vin for vehicle in VEHICLES if not package_misses(package, vehicle)}
 
 
@@ -243,10 +247,9 @@ ANY_RADAR = Package.model_validate(
 @SHARED
 @given(definition=DEFINITIONS)
 def test_sql_selects_the_phases_the_rules_select(connection: Connection, definition: Definition) -> None:
-    found = targets(definition, ANY_RADAR, fleet_versions(connection))
-    statement = select(col(VehicleRow.vin), found.c.phase).join(
-        found, found.c.vehicle_id == col(VehicleRow.id)
-    )
-    rows = [(row[0], row[1]) for row in connection.execute(statement)]
+    found = choose(connection, definition, ANY_RADAR)
+    vehicle = found.eligible.c.vehicle_id
+    statement = found.select(col(VehicleRow.vin)).join(VehicleRow, col(VehicleRow.id) == vehicle)
+    rows = [(row.vin, row.phase) for row in connection.execute(statement)]
     assert dict(rows) == expected(definition, ANY_RADAR)
     assert len(rows) == len(dict(rows))

@@ -39,7 +39,8 @@ MANY = (
     f"FROM generate_series(1, {SELECTED}) AS n",
     "INSERT INTO ecu (vehicle_id, name, hw_id, sw_version, built_version) "
     "SELECT id, 'Radar', 'EVO14', '1.3.0', '1.3.0' FROM vehicle WHERE model = 'Model_3'",
-    "ANALYZE vehicle, ecu",  # as an import does
+    "SELECT keep_candidates(ARRAY(SELECT id FROM vehicle WHERE model = 'Model_3'))",
+    "ANALYZE vehicle, ecu, candidate, variant",  # as an import does
 )
 
 
