@@ -1,7 +1,8 @@
 """A batch of as-built rows into the tables, in the transaction of the caller.
 
 Most batches are new vehicles: those go by COPY straight into ``vehicle``, ``ecu`` and ``candidate``, the
-fastest way there is. What is known already is compared by the digest of its record; only what changed is merged.
+fastest way there is. What is known already is compared by the digest of its record; only what changed is
+merged.
 """
 
 from array import array

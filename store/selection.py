@@ -1,9 +1,9 @@
 """Who is in which phase: the same for a preview and for the real selection.
 
 The eligible vehicles go into a temporary table first, each with its place in the seeded order: PostgreSQL
-finds them on all cores then, which it never does in a statement that writes rows others can see. After that a
-phase is a place: that of the last vehicle it takes. Percent phases are cumulative over all vehicles that match
-the phase; count phases take exactly so many who are in no earlier phase.
+finds them on all cores then, which it never does in a statement that writes rows others can see. After that
+a phase is a place: that of the last vehicle it takes. Percent phases are cumulative over all vehicles that
+match the phase; count phases take exactly so many who are in no earlier phase.
 """
 
 from collections import defaultdict
@@ -27,6 +27,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    inspect,
     literal,
     not_,
     or_,
@@ -97,7 +98,7 @@ def chosen(connection: Connection, definition: Definition, package: Package) -> 
 def choose(
     connection: Connection, definition: Definition, package: Package, busy_with: Sequence[Rival] = ()
 ) -> Chosen:
-    """The same beside other campaigns: the vehicles of ``busy_with`` that these are not done with are left out.
+    """The same without the vehicles that other campaigns, ``busy_with``, are not done with.
 
     A choice stands until the next one, or until the transaction ends.
     """
@@ -116,7 +117,7 @@ def facts(package: Package) -> list[ColumnElement[Any]]:
     for name in decisive(package):
         ecu = Fitted.named(name)
         parts += [name, func.jsonb_build_object("hw_id", ecu.hw_id, "sw_version", ecu.sw_version)]
-    place = [col(VariantRow.model), col(VariantRow.country), col(VariantRow.region)]
+    place: list[Any] = [col(VariantRow.model), col(VariantRow.country), col(VariantRow.region)]
     return [*place, cast(func.jsonb_build_object(*parts), JSONB).label("ecus")]
 
 
@@ -134,12 +135,10 @@ def eligibility(definition: Definition, package: Package, versions: Versions) ->
 
 def fleet_sql() -> FromClause:
     """Candidates with their variants, and vehicles; those are not read where no column of theirs is used."""
-    candidate, variant, vehicle = (
-        row.__table__  # type: ignore[attr-defined]
-        for row in (CandidateRow, VariantRow, VehicleRow)
-    )
-    fleet: FromClause = candidate.join(variant, variant.c.id == candidate.c.variant_id).outerjoin(
-        vehicle, vehicle.c.id == candidate.c.vehicle_id
+    fleet: FromClause = (
+        inspect(CandidateRow)
+        .local_table.join(VariantRow, col(VariantRow.id) == col(CandidateRow.variant_id))
+        .outerjoin(VehicleRow, col(VehicleRow.id) == col(CandidateRow.vehicle_id))
     )
     return fleet
 

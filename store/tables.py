@@ -133,7 +133,9 @@ class VariantRow(SQLModel, table=True):
     ecus: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     key: UUID | None = Field(
         default=None,
-        sa_column=Column(Uuid, Computed("variant_key(model, country, region, ecus)", persisted=True), unique=True),
+        sa_column=Column(
+            Uuid, Computed("variant_key(model, country, region, ecus)", persisted=True), unique=True
+        ),
     )
 
 

@@ -19,7 +19,8 @@ SELECT model, country, region, ecus FROM {_GIVEN} ORDER BY 1, 2, 3, 4 ON CONFLIC
 """
 
 _IDS = f"""
-SELECT g.place, v.id FROM {_GIVEN} JOIN variant AS v ON v.key = variant_key(g.model, g.country, g.region, g.ecus)
+SELECT g.place, v.id
+FROM {_GIVEN} JOIN variant AS v ON v.key = variant_key(g.model, g.country, g.region, g.ecus)
 """
 
 

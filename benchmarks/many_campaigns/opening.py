@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from benchmarks.fleet import keep_candidates
 from benchmarks.launch import LOOK
 from commands.client import workflow_id_of
 from runtime.settings import Settings

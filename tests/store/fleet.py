@@ -146,8 +146,7 @@ class Fleet:
     def change(self, facts: str) -> None:
         """Change what is known of all vehicles, as an import of changed records does."""
         self.run(f"UPDATE vehicle SET {facts}")
-        with self._open.begin():
-            keep_candidates(self._open, [row[0] for row in self._open.execute(text("SELECT id FROM vehicle"))])
+        self.run("DO $$ BEGIN PERFORM keep_candidates(ARRAY(SELECT id FROM vehicle)); END $$")
 
     def launch(self, definition: Definition | None = None, *, start: bool = True, **changes: Any) -> int:
         """A campaign with its targets frozen; with ``start`` its gate is open and phase 1 released."""

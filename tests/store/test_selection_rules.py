@@ -166,10 +166,7 @@ def test_what_matches_not_is_everybody_else_and_nobody_is_in_neither(
 ) -> None:
     versions = fleet_versions(connection)
     parts = [criterion, Criterion.model_validate({"not": criterion})]
-    inside, outside = (
-        list(connection.scalars(vins_where(criteria_sql(part, versions))))
-        for part in parts
-    )
+    inside, outside = (list(connection.scalars(vins_where(criteria_sql(part, versions)))) for part in parts)
     assert sorted(inside + outside) == sorted(vehicle.vin for vehicle in VEHICLES)
 
 
