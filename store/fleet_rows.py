@@ -17,7 +17,7 @@ from campaign.order import lot
 from campaign.problems import Problem, explain
 from campaign.vehicle import AsBuilt
 from store.fleet_records import Found
-from store.variants import Variant
+from store.variants import Variant, variant
 
 #: The columns of ``vehicle`` in a row, in order; its id comes before them.
 VEHICLE_COLUMNS = (
@@ -123,7 +123,7 @@ def _row(position: int, line: int, text: bytes) -> Row:
         _refuse_nul(json.loads(text), "record")
     array = (_plain_array if plain else _array)(groups)
     place = lot(built.vin)
-    variant = Variant(built.model, built.country, built.region, tuple(ecus))
+    alike = variant(built.model, built.country, built.region, ecus)
     cells: list[str | None] = [*facts, array, window, preference, attributes, str(place)]
     if not plain:
         cells = [_escaped(cell) for cell in cells]
@@ -132,7 +132,7 @@ def _row(position: int, line: int, text: bytes) -> Row:
     built_ecus = "".join([f"{ID_SLOT}\t{name}\t{hw}\t{sw}\t{sw}\n" for name, hw, sw in ecus])
     # COPY takes the backslash of a bytea's \x for its own unless it is doubled.
     record = f"{vehicle}\t\\\\x{digest.hexdigest()}\n"
-    return Row(position, line, built.vin, place, variant, digest.digest(), record, built_ecus)
+    return Row(position, line, built.vin, place, alike, digest.digest(), record, built_ecus)
 
 
 def _plain_array(items: Iterable[str]) -> str:

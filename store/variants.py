@@ -1,8 +1,8 @@
 """The variants of vehicles as they are imported: each distinct one is asked for once."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
+import orjson
 from psycopg.types.json import Jsonb
 
 from store.connect import Connection
@@ -24,13 +24,20 @@ FROM {_GIVEN} JOIN variant AS v ON v.key = variant_key(g.model, g.country, g.reg
 """
 
 
-class Variant(NamedTuple):
-    """What vehicles have in common; ``ecus`` are name, hw_id and sw_version, by name."""
+#: What vehicles have in common, in one spelling. A text and no tuple of tuples: to a million of those the
+#: garbage collector would pay more visits than the import has time for.
+Variant = bytes
 
-    model: str
-    country: str | None
-    region: str | None
-    ecus: tuple[tuple[str, str, str], ...]
+
+def variant(
+    model: str, country: str | None, region: str | None, ecus: Sequence[tuple[str, str, str]]
+) -> Variant:
+    """The variant of such a vehicle.
+
+    Args:
+        ecus: name, hw_id and sw_version of each, by name.
+    """
+    return orjson.dumps((model, country, region, ecus))
 
 
 class Variants:
@@ -51,15 +58,16 @@ class Variants:
         new = list(wanted - self._ids.keys())
         if not new:
             return
-        given = Jsonb([_record(place, variant) for place, variant in enumerate(new)])
+        given = Jsonb([_record(place, each) for place, each in enumerate(new)])
         connection.execute(_ADD, (given,))
         self._ids.update({new[place]: number for place, number in connection.execute(_IDS, (given,))})
 
-    def id_of(self, variant: Variant) -> int:
+    def id_of(self, of: Variant) -> int:
         """Its id; it was learnt with its batch."""
-        return self._ids[variant]
+        return self._ids[of]
 
 
-def _record(place: int, variant: Variant) -> dict[str, object]:
-    ecus = {name: {"hw_id": hw_id, "sw_version": version} for name, hw_id, version in variant.ecus}
-    return {**variant._asdict(), "place": place, "ecus": ecus}
+def _record(place: int, text: Variant) -> dict[str, object]:
+    model, country, region, ecus = orjson.loads(text)
+    fitted = {name: {"hw_id": hw_id, "sw_version": version} for name, hw_id, version in ecus}
+    return {"place": place, "model": model, "country": country, "region": region, "ecus": fitted}

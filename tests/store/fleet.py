@@ -34,6 +34,7 @@ from store.polls import Standing
 from store.reports import Channel, Effect, Report
 from store.tables import ArtifactRow, PackageRow
 from store.tallies import TALLIES_SQL, by_phase
+from tests.store.candidates import WRONG
 
 SHA256 = "a" * 64
 ARTIFACT = {"filename": "radar.swu", "size_bytes": 7, "sha256": SHA256}
@@ -307,17 +308,7 @@ class Fleet:
 
     def assert_candidates(self) -> None:
         """Selections see every vehicle, as it is now."""
-        wrong = """
-            WITH made_up AS (
-                SELECT v.id, v.lot, v.model, v.country, v.region, jsonb_object_agg(
-                    e.name, jsonb_build_object('hw_id', e.hw_id, 'sw_version', e.sw_version)) AS ecus
-                FROM vehicle AS v JOIN ecu AS e ON e.vehicle_id = v.id GROUP BY v.id)
-            SELECT m.id FROM made_up AS m
-            LEFT JOIN candidate AS c ON c.vehicle_id = m.id LEFT JOIN variant AS t ON t.id = c.variant_id
-            WHERE (c.lot, t.model, t.country, t.region, t.ecus)
-                IS DISTINCT FROM (m.lot, m.model, m.country, m.region, m.ecus)
-        """
-        assert self.rows(wrong) == []
+        assert self.rows(WRONG) == []
 
     def package(self, name: str) -> Package:
         with connect(self.url) as connection:

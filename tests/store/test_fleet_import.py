@@ -26,6 +26,7 @@ from store import fleet_import
 from store.connect import Connection, connect
 from store.fleet_import import Imported, import_fleet
 from store.fleet_rows import Refusal
+from tests.store.candidates import WRONG
 
 HONDA: dict[str, Any] = {
     "vin": "1HGCM82633A004352",
@@ -51,8 +52,10 @@ HISTORY = "SELECT ecu, from_version, to_version, campaign_id, source FROM softwa
 
 @pytest.fixture
 def connection(database: str) -> Iterator[Connection]:
+    """After each test selections see every vehicle as it is then."""
     with connect(database) as opened:
         yield opened
+        assert opened.execute(WRONG).fetchall() == []
 
 
 @pytest.fixture

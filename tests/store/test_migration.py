@@ -84,6 +84,7 @@ def old(empty_database: str) -> Iterator[Old]:
     command.upgrade(config, "0001")
     fleet = Old(empty_database)
     yield fleet
+    fleet.assert_candidates()
     fleet.close()
 
 
