@@ -10,13 +10,14 @@ from pathlib import Path
 from store.connect import Connection
 
 _CHUNK = 1 << 18
+_TABLES = ("vehicle", "ecu", "candidate")
 _KEY = "ecu_vehicle_id_fkey"
 
 
 def keep(connection: Connection, folder: Path) -> dict[str, Path]:
     """Write the rows of the fleet to files, in the order of their keys."""
     files = {}
-    for table in ("vehicle", "ecu"):
+    for table in _TABLES:
         files[table] = folder / f"{table}.copy"
         query = f"COPY (SELECT * FROM {table} ORDER BY 1, 2) TO STDOUT (FORMAT binary)"
         with files[table].open("wb") as file, connection.cursor().copy(query.encode()) as copy:
@@ -27,7 +28,7 @@ def keep(connection: Connection, folder: Path) -> dict[str, Path]:
 
 def load(connection: Connection, files: dict[str, Path]) -> float:
     """Seconds to load them into the emptied tables, committed."""
-    connection.execute("TRUNCATE vehicle, ecu CASCADE")
+    connection.execute("TRUNCATE vehicle, ecu, candidate CASCADE")
     connection.execute("CHECKPOINT")
     began = time.perf_counter()
     with connection.transaction():
