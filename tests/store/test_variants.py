@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from store import variants
 from store.connect import connect
@@ -11,8 +13,9 @@ from store.fleet_import import import_fleet
 from store.fleet_load import Seen, load, prepare
 from store.fleet_records import open_fleet_file, records
 from store.fleet_rows import Batch, batch
+from store.selection import chosen
 from store.variants import Variants, variant
-from tests.store.fleet import Fleet, Gateway, car, cars, closing
+from tests.store.fleet import PACKAGE, Fleet, Gateway, car, cars, closing, define
 
 VARIANTS = "SELECT variant_id, count(*) FROM candidate GROUP BY 1 ORDER BY 2"
 RADAR = (("Radar", "EVO14", "1.3.0"),)
@@ -101,3 +104,27 @@ async def test_who_reports_a_new_variant_waits_for_no_import(
             await gateway.connection.execute("SET lock_timeout = '3s'")
             await gateway.record(*closing(campaign, [vehicle], "success"))
     assert [count for _, count in fleet.rows(VARIANTS)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reads"),
+    [
+        ({"criteria": {"model": ["Model_Y"], "country": ["DE"], "ecu": {"name": "Radar"}}}, False),
+        ({"criteria": {"groups": ["taxi"]}}, True),
+        ({"phases": [{"rollout_percent": 50, "order": "volunteers_first"}]}, True),
+    ],
+)
+def test_vehicles_are_read_only_where_their_variant_does_not_say_it(
+    fleet: Fleet, changes: dict[str, Any], reads: bool
+) -> None:
+    fleet.add(cars(3))
+    plans = []
+
+    def explain(connection: Connection, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("CREATE TEMPORARY TABLE eligible"):
+            plans.append(cursor.execute(f"EXPLAIN {statement}", parameters).fetchall())
+
+    with fleet.engine.begin() as connection:
+        event.listen(connection, "before_cursor_execute", explain)
+        chosen(connection, define(**changes), PACKAGE)
+    assert any("on vehicle" in line for [line] in plans[0]) is reads
