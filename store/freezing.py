@@ -14,13 +14,13 @@ def freeze(connection: Connection, campaign_id: int, definition: Definition, pac
     targets = chosen(connection, definition, package)
     eligible = targets.eligible
     # Variants that differ in other ECUs only are one configuration.
-    present = select(eligible.c.variant_id).where(targets.member).distinct().subquery()
+    present = select(eligible.c.variant_id).where(targets.member)
     *place, ecus = facts(package)
     words = [func.coalesce(each, "") for each in place]
     key = func.md5(func.concat_ws("\n", *words, cast(ecus, Text))).label("key")
     variants = (
-        select(present.c.variant_id, *place, ecus, key)
-        .join(VariantRow, col(VariantRow.id) == present.c.variant_id)
+        select(col(VariantRow.id).label("variant_id"), *place, ecus, key)
+        .where(col(VariantRow.id).in_(present))
         .cte("variants")
         .prefix_with("MATERIALIZED")
     )
@@ -53,9 +53,7 @@ def freeze(connection: Connection, campaign_id: int, definition: Definition, pac
                 literal_column("false"),
             )
             .join_from(eligible, known, known.c.variant_id == eligible.c.variant_id)
-            .where(targets.member)
-            # The primary key grows at its end only.
-            .order_by(eligible.c.vehicle_id),
+            .where(targets.member),
         )
     )
 

@@ -166,6 +166,8 @@ def _eligible(
     if any(phase.order is Order.VOLUNTEERS_FIRST for phase in definition.phases):
         columns.append(col(VehicleRow.groups).bool_op("&&")(["volunteers"]).label("volunteer"))
     found = select(*columns).select_from(fleet_sql()).where(eligibility(definition, package, versions))
+    # In the order of the key of the rows they become, which then grows at its end only.
+    found = found.order_by(vehicle_id)
     return found.where(not_(busy(vehicle_id, busy_with))) if busy_with else found
 
 
