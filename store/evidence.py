@@ -113,22 +113,35 @@ MATURES_SQL = f"""(EXISTS (
     WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
       AND s.vehicles > 0 AND s.state IN {_BEGUN}))"""
 
-#: Slices whose vehicles have all had their time are counted once, as they are at that moment, in their order:
-#: only those after the latest are looked at, and those that were empty, for a vehicle that had put the update
-#: off may tell its outcome late. Who still installs and says so is not quiet.
+#: Slices whose vehicles have all had their time are counted once, as they are at that moment: those after the
+#: latest, and those that were empty, for a vehicle that had put the update off may tell its outcome late. Who
+#: still installs and says so is not quiet. After a long gap thousands mature at once, so what they are measured
+#: by and who is quiet is found once for all of them.
 MATURE_SQL = f"""
+WITH ring AS MATERIALIZED (
+    SELECT p.campaign_id, p.number AS phase, statement_timestamp() - p.overdue_after AS due,
+           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {_LATEST_SQL} AS latest
+    FROM phase AS p WHERE p.campaign_id = %(id)s
+), ripened AS MATERIALIZED (
+    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN slice AS s USING (campaign_id, phase)
+    WHERE s.began > ring.latest AND s.began < ring.ripe
+    UNION ALL
+    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN matured AS m USING (campaign_id, phase)
+    JOIN slice AS s USING (campaign_id, phase, began)
+    WHERE m.vehicles = 0 AND s.began < ring.ripe
+), quiet AS MATERIALIZED (
+    SELECT a.phase, a.slice AS began, count(*) AS vehicles
+    FROM ring JOIN assignment AS a USING (campaign_id, phase)
+    WHERE a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing' AND a.offered_at < ring.due
+      AND a.heard_at < ring.due
+    GROUP BY 1, 2
+)
 INSERT INTO matured AS known (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT s.campaign_id, s.phase, s.began, coalesce(sum(s.vehicles) FILTER (WHERE s.state IN {_BEGUN}), 0), (
-           SELECT count(*) FROM assignment AS a
-           WHERE a.campaign_id = s.campaign_id AND a.phase = s.phase AND a.slice = s.began
-             AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
-             AND a.heard_at < clock_timestamp() - p.overdue_after),
-       coalesce(sum(s.vehicles) FILTER (WHERE s.state IN ({HARMED_SQL})), 0)
-FROM phase AS p JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number
-WHERE p.campaign_id = %(id)s AND {_RIPE_SQL} AND (s.began > {_LATEST_SQL} OR EXISTS (
-    SELECT FROM matured AS m
-    WHERE m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began AND m.vehicles = 0))
-GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after
+SELECT %(id)s, r.phase, r.began, coalesce(sum(r.vehicles) FILTER (WHERE r.state IN {_BEGUN}), 0),
+       coalesce(max(quiet.vehicles), 0),
+       coalesce(sum(r.vehicles) FILTER (WHERE r.state IN ({HARMED_SQL})), 0)
+FROM ripened AS r LEFT JOIN quiet USING (phase, began)
+GROUP BY r.phase, r.began
 ON CONFLICT (campaign_id, phase, began)
 DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = excluded.failed
 WHERE known.vehicles = 0 AND excluded.vehicles > 0
