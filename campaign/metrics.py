@@ -52,6 +52,10 @@ class Overdue(Message):
         )
 
 
+#: Nobody is overdue, or nobody asks.
+NOBODY = Overdue()
+
+
 def count(
     metric: Metric, tally: Tally, overdue: Overdue, *, group: int = 0, complete: bool = False
 ) -> Counts:
@@ -68,7 +72,7 @@ def count(
         return Counts(
             started=overdue.vehicles, finished=overdue.vehicles, failed=failed, group=group, complete=complete
         )
-    finished = tally.of(_STATES[metric][1])
+    finished = with_outcome(metric, tally)
     under_way = tally.of(_UNDER_WAY - _STATES[metric][1])
     return Counts(
         started=finished + under_way, finished=finished, failed=failed, group=group, complete=complete
@@ -80,6 +84,11 @@ def bad(metric: Metric, tally: Tally, overdue: Overdue) -> int:
     if metric in CLOCKED:
         return overdue.quiet + (overdue.failed if metric is Metric.NOT_OK else 0)
     return tally.of(_STATES[metric][0])
+
+
+def with_outcome(metric: Metric, tally: Tally) -> int:
+    """Those with an outcome alone, of ``count``, for a metric that needs no clock."""
+    return tally.of(_STATES[metric][1])
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, Tally, Target
-from campaign.brake import Matured
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
-from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE
+from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.metrics import Overdue
 from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
@@ -96,10 +95,10 @@ SLICE_SQL = (
     f"interval '{LONGEST_SLICE.total_seconds():.0f} seconds'))"
 )
 
-_BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
+BEGUN_SQL = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
 #: Of a phase ``p``: the slice that matured last, and whether the time of one ``s`` is up.
-_LATEST_SQL = """coalesce((
+LATEST_SQL = """coalesce((
     SELECT max(m.began) FROM matured AS m WHERE m.campaign_id = p.campaign_id AND m.phase = p.number
 ), '-infinity')"""
 _RIPE_SQL = f"s.began < statement_timestamp() - p.overdue_after - {SLICE_SQL}"
@@ -107,11 +106,11 @@ _RIPE_SQL = f"s.began < statement_timestamp() - p.overdue_after - {SLICE_SQL}"
 #: Whether a slice of a phase ``p`` matures now: one after the latest, or one that had been empty.
 MATURES_SQL = f"""(EXISTS (
     SELECT FROM slice AS s
-    WHERE s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > {_LATEST_SQL} AND {_RIPE_SQL}
+    WHERE s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > {LATEST_SQL} AND {_RIPE_SQL}
 ) OR EXISTS (
     SELECT FROM matured AS m JOIN slice AS s USING (campaign_id, phase, began)
     WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
-      AND s.vehicles > 0 AND s.state IN {_BEGUN}))"""
+      AND s.vehicles > 0 AND s.state IN {BEGUN_SQL}))"""
 
 #: Slices whose vehicles have all had their time are counted once, as they are at that moment: those after the
 #: latest, and those that were empty, for a vehicle that had put the update off may tell its outcome late. Who
@@ -120,7 +119,7 @@ MATURES_SQL = f"""(EXISTS (
 MATURE_SQL = f"""
 WITH ring AS MATERIALIZED (
     SELECT p.campaign_id, p.number AS phase, statement_timestamp() - p.overdue_after AS due,
-           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {_LATEST_SQL} AS latest
+           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {LATEST_SQL} AS latest
     FROM phase AS p WHERE p.campaign_id = %(id)s
 ), ripened AS MATERIALIZED (
     SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN slice AS s USING (campaign_id, phase)
@@ -137,7 +136,7 @@ WITH ring AS MATERIALIZED (
     GROUP BY 1, 2
 )
 INSERT INTO matured AS known (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT %(id)s, r.phase, r.began, coalesce(sum(r.vehicles) FILTER (WHERE r.state IN {_BEGUN}), 0),
+SELECT %(id)s, r.phase, r.began, coalesce(sum(r.vehicles) FILTER (WHERE r.state IN {BEGUN_SQL}), 0),
        coalesce(max(quiet.vehicles), 0),
        coalesce(sum(r.vehicles) FILTER (WHERE r.state IN ({HARMED_SQL})), 0)
 FROM ripened AS r LEFT JOIN quiet USING (phase, began)
@@ -147,27 +146,13 @@ DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = exc
 WHERE known.vehicles = 0 AND excluded.vehicles > 0
 """
 
+#: Who had had the time to report when the slices of this window matured.
 OVERDUE_SQL = """
 SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
 FROM matured AS m
 WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
   AND m.began >= (SELECT c.window_began_at FROM campaign AS c WHERE c.id = %(id)s)
 GROUP BY m.phase
-"""
-
-#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. As
-#: they mature in their order, all up to the latest have. What they are measured by is found once for a phase.
-STRETCHES_SQL = f"""
-WITH ring AS MATERIALIZED (
-    SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at,
-           {_LATEST_SQL} AS latest
-    FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-    WHERE c.id = %(id)s AND p.number = ANY(%(phases)s))
-SELECT s.phase, date_bin(ring.length, s.began, ring.window_began_at), s.began <= ring.latest, s.state,
-       sum(s.vehicles)::int
-FROM slice AS s JOIN ring USING (phase)
-WHERE s.campaign_id = %(id)s AND s.began >= ring.window_began_at AND s.vehicles > 0 AND s.state IN {_BEGUN}
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 
 #: Of a phase ``p``: downloads that have been quiet for as long as an overdue installation, and may be one
@@ -253,25 +238,3 @@ def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
         phase: Overdue(vehicles=vehicles, quiet=quiet, failed=failed)
         for phase, vehicles, quiet, failed in rows
     }
-
-
-def stretches(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, tuple[Tally, ...]], dict[int, Matured]]:
-    """Rows of ``STRETCHES_SQL`` by phase: in the order in which the vehicles began, and for the brake, which
-    counts who had time to report or has failed, and of them who failed or is still quiet."""
-    states: dict[int, dict[Any, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
-    known: dict[int, int] = defaultdict(int)
-    well: dict[int, int] = defaultdict(int)
-    for phase, began, matured, word, vehicles in rows:
-        state = Target(word)
-        mine = states[phase][began]
-        mine[state] = mine.get(state, 0) + vehicles
-        if matured or state in HARMED:
-            known[phase] += vehicles
-            if state is Target.SUCCEEDED:
-                well[phase] += vehicles
-    braking = {phase: Matured(vehicles=all_, bad=all_ - well[phase]) for phase, all_ in known.items()}
-    tallies = {
-        phase: tuple(Tally.model_construct(by_state=mine) for mine in each.values())
-        for phase, each in states.items()
-    }
-    return tallies, braking
