@@ -12,7 +12,7 @@ from datetime import timedelta
 from campaign.assignment import HARMED, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
-from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, with_outcome
+from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, outcomes
 from campaign.promotion import proving_guard
 from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, over_limit, worst
 
@@ -102,18 +102,13 @@ def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, flo
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():
-            if _over_limit(guard, tally):
+            if over_limit(guard, *outcomes(guard.metric, tally)):
                 yield str(cohort), count(guard.metric, tally, NOBODY), bar
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
         for number, tally in enumerate(evidence.stretches, start=1):
-            if _over_limit(guard, tally):
+            if over_limit(guard, *outcomes(guard.metric, tally)):
                 bar = 2.0 * guard.bar * number * (number + 1)
                 yield f"stretch {number}", count(guard.metric, tally, NOBODY), bar
-
-
-def _over_limit(guard: Guard, tally: Tally) -> bool:
-    failed = bad(guard.metric, tally, NOBODY)
-    return failed > 0 and over_limit(guard, failed, with_outcome(guard.metric, tally))
 
 
 def headline(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict:

@@ -114,7 +114,8 @@ def breached(guard: Guard, counts: Counts, bar: float | None = None) -> bool:
 
 def over_limit(guard: Guard, failed: int, finished: int) -> bool:
     """Whether so many failures of so many with an outcome are more than the limit allows."""
-    return failed >= _over(guard, finished)
+    limit = _fraction(guard.limit)
+    return failed * limit.denominator > limit.numerator * finished
 
 
 def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:

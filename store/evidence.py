@@ -11,7 +11,6 @@ from typing import Any
 from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
-from campaign.metrics import Overdue
 from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
 #: What a guard counts one way or the other.
@@ -98,7 +97,7 @@ SLICE_SQL = (
 BEGUN_SQL = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
 #: Of a phase ``p``: the slice that matured last, and whether the time of one ``s`` is up.
-LATEST_SQL = """coalesce((
+_LATEST_SQL = """coalesce((
     SELECT max(m.began) FROM matured AS m WHERE m.campaign_id = p.campaign_id AND m.phase = p.number
 ), '-infinity')"""
 _RIPE_SQL = f"s.began < statement_timestamp() - p.overdue_after - {SLICE_SQL}"
@@ -106,7 +105,7 @@ _RIPE_SQL = f"s.began < statement_timestamp() - p.overdue_after - {SLICE_SQL}"
 #: Whether a slice of a phase ``p`` matures now: one after the latest, or one that had been empty.
 MATURES_SQL = f"""(EXISTS (
     SELECT FROM slice AS s
-    WHERE s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > {LATEST_SQL} AND {_RIPE_SQL}
+    WHERE s.campaign_id = p.campaign_id AND s.phase = p.number AND s.began > {_LATEST_SQL} AND {_RIPE_SQL}
 ) OR EXISTS (
     SELECT FROM matured AS m JOIN slice AS s USING (campaign_id, phase, began)
     WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
@@ -119,7 +118,7 @@ MATURES_SQL = f"""(EXISTS (
 MATURE_SQL = f"""
 WITH ring AS MATERIALIZED (
     SELECT p.campaign_id, p.number AS phase, statement_timestamp() - p.overdue_after AS due,
-           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {LATEST_SQL} AS latest
+           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {_LATEST_SQL} AS latest
     FROM phase AS p WHERE p.campaign_id = %(id)s
 ), ripened AS MATERIALIZED (
     SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN slice AS s USING (campaign_id, phase)
@@ -144,15 +143,6 @@ GROUP BY r.phase, r.began
 ON CONFLICT (campaign_id, phase, began)
 DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = excluded.failed
 WHERE known.vehicles = 0 AND excluded.vehicles > 0
-"""
-
-#: Who had had the time to report when the slices of this window matured.
-OVERDUE_SQL = """
-SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
-FROM matured AS m
-WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
-  AND m.began >= (SELECT c.window_began_at FROM campaign AS c WHERE c.id = %(id)s)
-GROUP BY m.phase
 """
 
 #: Of a phase ``p``: downloads that have been quiet for as long as an overdue installation, and may be one
@@ -230,11 +220,3 @@ def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], 
         else:
             cohorts[phase][Cohort.read(cohort)] = vehicles
     return dict(cohorts), totals
-
-
-def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
-    """Rows of ``OVERDUE_SQL`` by phase."""
-    return {
-        phase: Overdue(vehicles=vehicles, quiet=quiet, failed=failed)
-        for phase, vehicles, quiet, failed in rows
-    }

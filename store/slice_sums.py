@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from campaign.assignment import Tally, Target
+from campaign.assignment import HARMED, Tally, Target
 from campaign.brake import Matured
 from campaign.judgement import SLICES_JUDGED_TOGETHER
 from store.changed import CHANGED_SQL
-from store.evidence import BEGUN_SQL, LATEST_SQL, SLICE_SQL
+from store.evidence import BEGUN_SQL, SLICE_SQL
 
 #: Of slices: when they and the stretch they are judged in began, in microseconds of the window.
 _ROWS = f"""
@@ -33,59 +33,76 @@ FROM changed JOIN ring USING (phase) WHERE began >= window_began_at AND state IN
 GROUP BY phase, state
 """
 
-#: Who has not failed and may have had no time to report: as slices mature in their order, all up to the latest
-#: have.
-_YOUNG = f"""
-SELECT p.number, sum(s.vehicles)::int, coalesce(sum(s.vehicles) FILTER (WHERE s.state = 'succeeded'), 0)::int
-FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number
-WHERE c.id = %(id)s AND p.number = ANY(%(phases)s) AND s.began >= c.window_began_at
-  AND s.began > {LATEST_SQL} AND s.state IN ('installing', 'succeeded')
-GROUP BY p.number
-"""
-
-
 _NONE = Tally()
+
+
+#: The vehicles of slices, by the beginning of a slice and by state.
+_Rows = Mapping[tuple[int, Target], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Slices that are judged together, and all of their vehicles."""
+
+    rows: _Rows = field(default_factory=dict)
+    tally: Tally = _NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """The vehicles of a phase that began in this window: by the beginning of their slice and state, by that of
-    their stretch, and all of them."""
+    """The vehicles of a phase that began in this window: stretches by their beginning, in their order and without
+    empty ones, and all vehicles."""
 
-    rows: Mapping[tuple[int, Target], int] = field(default_factory=dict)
-    stretches: Mapping[int, Tally] = field(default_factory=dict)
-    begun: Tally = field(default_factory=Tally)
+    stretches: dict[int, _Stretch] = field(default_factory=dict)
+    begun: Tally = _NONE
 
-    def after(self, changes: Mapping[Target, Sequence[Any]]) -> "Slices":
+    def after(self, columns: Mapping[Target, Sequence[Any]]) -> "Slices":
         """The same with what some slices have now."""
-        rows = dict(self.rows)
-        steps: dict[int, dict[Target, int]] = defaultdict(lambda: defaultdict(int))
+        changes: dict[int, dict[tuple[int, Target], int]] = defaultdict(dict)
+        for state, each in columns.items():
+            for began, stretch, vehicles in zip(*each, strict=True):
+                changes[stretch][began, state] = vehicles
+        stretches = dict(self.stretches)
         all_steps: dict[Target, int] = defaultdict(int)
-        for state, columns in changes.items():
-            for began, stretch, vehicles in zip(*columns, strict=True):
-                step = vehicles - rows.get((began, state), 0)
-                rows[began, state] = vehicles
-                steps[stretch][state] += step
+        for began, rows in changes.items():
+            before = stretches.get(began, _Stretch())
+            steps = _steps(before.rows, rows)
+            tally = _moved(before.tally, steps)
+            if tally.by_state:
+                stretches[began] = _Stretch({**before.rows, **rows}, tally)
+            else:
+                stretches.pop(began, None)
+            for state, step in steps.items():
                 all_steps[state] += step
-        moved = {stretch: _moved(self.stretches.get(stretch, _NONE), mine) for stretch, mine in steps.items()}
-        return Slices(rows, {**self.stretches, **moved}, _moved(self.begun, all_steps))
+        return Slices({began: stretches[began] for began in sorted(stretches)}, _moved(self.begun, all_steps))
 
     def in_order(self) -> tuple[Tally, ...]:
         """The stretches in the order in which their vehicles began."""
-        return tuple(tally for _, tally in sorted(self.stretches.items()) if tally.by_state)
+        return tuple(each.tally for each in self.stretches.values())
 
-    def braking(self, young: tuple[int, int]) -> Matured:
+    def braking(self, latest: int) -> Matured:
         """For the brake, which counts who had time to report or has failed, and of them who failed or is still
         quiet.
 
         Args:
-            young: how many have not failed and may have had no time to report, and how many of them
-                turned out well.
+            latest: the slice that matured last. As they mature in their order, all up to it have.
         """
-        known = self.begun.size - young[0]
-        well = self.begun.by_state.get(Target.SUCCEEDED, 0) - young[1]
+        known, well = self.begun.size, self.begun.by_state.get(Target.SUCCEEDED, 0)
+        for began, stretch in reversed(self.stretches.items()):
+            for (slice_began, state), vehicles in stretch.rows.items():
+                if slice_began > latest and state not in HARMED:
+                    known -= vehicles
+                    well -= vehicles if state is Target.SUCCEEDED else 0
+            if began <= latest:
+                break
         return Matured(vehicles=known, bad=known - well)
+
+
+def _steps(before: _Rows, now: _Rows) -> Mapping[Target, int]:
+    steps: dict[Target, int] = defaultdict(int)
+    for key, vehicles in now.items():
+        steps[key[1]] += vehicles - before.get(key, 0)
+    return steps
 
 
 def _moved(tally: Tally, steps: Mapping[Target, int]) -> Tally:
@@ -101,9 +118,3 @@ def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapp
     for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
         found[phase][Target(state)] = columns
     return found
-
-
-def young(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, tuple[int, int]]:
-    """Who may have had no time to report, as ``Slices.braking`` asks for it, by phase."""
-    rows = connection.exec_driver_sql(_YOUNG, key).fetchall()
-    return {phase: (vehicles, well) for phase, vehicles, well in rows}

@@ -1,6 +1,6 @@
 """What is counted of the phases of a campaign. A count goes on from the one before, wherever that may be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from campaign.metrics import Overdue
 from store import cohort_sums, slice_sums
 from store.changed import NOTHING_SEEN, transaction
 from store.cohort_sums import Counted, Vehicles
-from store.evidence import OVERDUE_SQL, overdue
+from store.matured import MaturedSlices, matured
 from store.slice_sums import Slices
 
 
@@ -28,13 +28,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a phase that its sums are of, added up so that a count can go on from them; ``overdue`` is
-    what has matured, and ``matured`` the id of that."""
+    """The rows of a phase that its sums are of, added up so that a count can go on from them."""
 
     vehicles: Vehicles = field(default_factory=dict)
     slices: Slices = field(default_factory=Slices)
-    matured: object = None
-    overdue: Overdue = field(default_factory=Overdue)
+    matured: MaturedSlices = field(default_factory=MaturedSlices)
 
 
 def count(
@@ -42,7 +40,7 @@ def count(
     campaign_id: int,
     of: object,
     before: Mapping[int, Rows],
-    matured: Mapping[int, object],
+    ids: Mapping[int, object],
     since: int = NOTHING_SEEN,
 ) -> dict[int, tuple[Rows, Sums]]:
     """Count some phases.
@@ -50,36 +48,28 @@ def count(
     Args:
         of: another one wherever the campaign was selected anew, or other cohorts are left out.
         before: the rows of these phases as they were; empty ones where nothing is known of them.
-        matured: the id of what has matured of each.
+        ids: that of what has matured of each (store/matured.py). It happens seldom, and is counted anew then.
         since: the horizon of the rows (store/changed.py).
     """
     key: dict[str, Any] = {"id": campaign_id, "phases": list(before), "since": transaction(since)}
     members = cohort_sums.members_of(connection, campaign_id, of)
     vehicles = cohort_sums.changed(connection, key)
     slices = slice_sums.changed(connection, key)
-    young = slice_sums.young(connection, key)
-    late = _overdue(connection, campaign_id, [each for each in before if before[each].matured != matured[each]])
+    ripe = matured(
+        connection, campaign_id, {phase: ids[phase] for phase in before if before[phase].matured.id != ids[phase]}
+    )
     found = {}
     for phase, rows in before.items():
         now = Rows(
             cohort_sums.after(rows.vehicles, members, vehicles.get(phase, {})),
             rows.slices.after(slices.get(phase, {})),
-            matured[phase],
-            late.get(phase, rows.overdue),
+            ripe.get(phase, rows.matured),
         )
         sums = Sums(
             cohort_sums.counted(members, now.vehicles),
-            now.overdue,
+            now.matured.overdue,
             now.slices.in_order(),
-            now.slices.braking(young.get(phase, (0, 0))),
+            now.slices.braking(now.matured.latest),
         )
         found[phase] = now, sums
     return found
-
-
-def _overdue(connection: Connection, campaign_id: int, phases: Sequence[int]) -> dict[int, Overdue]:
-    """What has matured of some phases. That happens seldom, and is counted anew then."""
-    if not phases:
-        return {}
-    rows = connection.exec_driver_sql(OVERDUE_SQL, {"id": campaign_id, "phases": list(phases)}).fetchall()
-    return {phase: Overdue() for phase in phases} | overdue(rows)
