@@ -98,7 +98,7 @@ def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
 
 def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, float]]:
     """The cohorts and stretches of time with more bad vehicles than the limit allows, each with the bar it is
-    judged at. Evidence asks for that in any case, and most parts have fewer: two weeks are hundreds of them."""
+    judged at. A breach needs that in any case, and most of the hundreds of parts of two weeks have fewer."""
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():

@@ -87,8 +87,8 @@ def bad(metric: Metric, tally: Tally, overdue: Overdue) -> int:
 
 
 def outcomes(metric: Metric, tally: Tally) -> tuple[int, int]:
-    """The bad vehicles and those with an outcome, of ``count``, for a metric that needs no clock. In one pass:
-    a phase has hundreds of parts that are asked for it."""
+    """The bad vehicles and those with an outcome, of ``count``, for a metric that needs no clock. In one
+    pass, for a phase has hundreds of parts."""
     failing, finishing = _STATES[metric]
     failed = finished = 0
     for state, vehicles in tally.by_state.items():

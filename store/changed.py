@@ -9,8 +9,8 @@ it is the same: counts take over what it says and do not add to it.
 #: Before every transaction: all rows have changed since.
 NOTHING_SEEN = 2
 
-#: Transactions are compared by the last 32 bits of their number, which tell two billion of them apart. A count
-#: that is half as old as that is not gone on from.
+#: Transactions are compared by the last 32 bits of their number, which tell two billion of them apart. From a
+#: count that is half as old as that none goes on.
 _OLDEST = 2**30
 
 HORIZON_SQL = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"

@@ -2,7 +2,8 @@
 
 A phase has thousands of rows in the tally, each of a configuration in half a dozen cohorts. To group them by
 text would be most of what a tick costs the database; here they are additions of small numbers, and only of
-rows that have changed (store/changed.py). In which cohorts a configuration is never changes, and is remembered.
+rows that have changed (store/changed.py). In which cohorts a configuration is never changes: that is
+remembered.
 """
 
 import struct
@@ -163,4 +164,6 @@ def _bad_cohorts(members: Members, sums: Mapping[Target, Sequence[int]]) -> dict
 
 
 def _tally(by_state: Mapping[Target, int]) -> Tally:
-    return Tally.model_construct(by_state={state: vehicles for state, vehicles in by_state.items() if vehicles})
+    return Tally.model_construct(
+        by_state={state: vehicles for state, vehicles in by_state.items() if vehicles}
+    )

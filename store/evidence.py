@@ -113,8 +113,8 @@ MATURES_SQL = f"""(EXISTS (
 
 #: Slices whose vehicles have all had their time are counted once, as they are at that moment: those after the
 #: latest, and those that were empty, for a vehicle that had put the update off may tell its outcome late. Who
-#: still installs and says so is not quiet. After a long gap thousands mature at once, so what they are measured
-#: by and who is quiet is found once for all of them.
+#: still installs and says so is not quiet. After a long gap thousands mature at once, so who is quiet and
+#: what they are measured by is found once for all of them.
 MATURE_SQL = f"""
 WITH ring AS MATERIALIZED (
     SELECT p.campaign_id, p.number AS phase, statement_timestamp() - p.overdue_after AS due,

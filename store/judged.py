@@ -2,12 +2,12 @@
 
 To count thousands of rows at every tick would take most of its time, and most phases have not changed since
 the last one. So what was counted is remembered in this process until the phase has another edition of its
-counts (store/tables.py), or its guards, its window or who is left out have changed. The next count goes on from
-it (store/changed.py).
+counts (store/tables.py), or its guards, its window or who is left out have changed. The next count goes on
+from it (store/changed.py).
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from campaign.assignment import Tally, Target
 from campaign.brake import Matured
 from campaign.cohorts import Cohort
 from campaign.judgement import Evidence, headline, judge
-from campaign.metrics import CLOCKED, Overdue
+from campaign.metrics import CLOCKED
 from campaign.verdict import Status, Verdict
 from store.changed import HORIZON_SQL, NOTHING_SEEN, SERVER_SQL, SETTLED_SQL, goes_on
 from store.evidence import (
@@ -84,8 +84,8 @@ class _Base:
 
 
 class _Memory:
-    """The latest of one phase that this process has found, with what it depended on, and the latest that can be
-    gone on from: what a transaction has changed itself may be rolled back."""
+    """The latest of one phase that this process has found, with what it depended on, and what the next count
+    goes on from: not from what a transaction has changed itself, which may be rolled back."""
 
     latest: tuple[tuple[Any, ...], Judged] | None = None
     base: _Base | None = None
@@ -93,7 +93,7 @@ class _Memory:
 
 @lru_cache(maxsize=256)
 def memory(campaign_id: int, phase: int) -> _Memory:
-    """Where the latest of a phase is remembered; it has a megabyte at the most."""
+    """Where the latest of a phase is remembered; it has some megabytes at the most."""
     return _Memory()
 
 

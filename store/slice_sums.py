@@ -50,8 +50,8 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """The vehicles of a phase that began in this window: stretches by their beginning, in their order and without
-    empty ones, and all vehicles."""
+    """The vehicles of a phase that began in this window: all of them, and the stretches by their beginning,
+    in their order and without empty ones."""
 
     stretches: dict[int, _Stretch] = field(default_factory=dict)
     begun: Tally = _NONE
@@ -81,8 +81,8 @@ class Slices:
         return tuple(each.tally for each in self.stretches.values())
 
     def braking(self, latest: int) -> Matured:
-        """For the brake, which counts who had time to report or has failed, and of them who failed or is still
-        quiet.
+        """For the brake, which counts who had time to report or has failed, and of them who failed or is
+        still quiet.
 
         Args:
             latest: the slice that matured last. As they mature in their order, all up to it have.
@@ -109,7 +109,9 @@ def _moved(tally: Tally, steps: Mapping[Target, int]) -> Tally:
     by_state = dict(tally.by_state)
     for state, step in steps.items():
         by_state[state] = by_state.get(state, 0) + step
-    return Tally.model_construct(by_state={state: vehicles for state, vehicles in by_state.items() if vehicles})
+    return Tally.model_construct(
+        by_state={state: vehicles for state, vehicles in by_state.items() if vehicles}
+    )
 
 
 def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapping[Target, Sequence[Any]]]:

@@ -56,7 +56,9 @@ def count(
     vehicles = cohort_sums.changed(connection, key)
     slices = slice_sums.changed(connection, key)
     ripe = matured(
-        connection, campaign_id, {phase: ids[phase] for phase in before if before[phase].matured.id != ids[phase]}
+        connection,
+        campaign_id,
+        {phase: ids[phase] for phase in before if before[phase].matured.id != ids[phase]},
     )
     found = {}
     for phase, rows in before.items():
