@@ -33,7 +33,7 @@ _ROWS = f"""
 SELECT t.phase, t.state, array_agg(t.configuration_id), array_agg(t.vehicles),
        array_agg(t.vehicles - t.acknowledged)
 FROM tally AS t
-WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND {CHANGED_SQL.format(row="t")}
+WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")} AND t.phase = ANY(%(phases)s)
 GROUP BY t.phase, t.state
 """
 
@@ -155,12 +155,12 @@ def counted(members: Members, vehicles: Vehicles) -> Counted:
 
 
 def _bad_cohorts(members: Members, sums: Mapping[Target, Sequence[int]]) -> dict[Cohort, Tally]:
-    bad = [sums[state] for state in _BAD if state in sums]
-    return {
-        cohort: _tally({state: by_place[place] for state, by_place in sums.items()})
-        for place, cohort in enumerate(members.cohorts)
-        if any(by_place[place] for by_place in bad)
-    }
+    found = {}
+    for cohort, *vehicles in zip(members.cohorts, *sums.values(), strict=True):
+        by_state = {state: number for state, number in zip(sums, vehicles, strict=True) if number}
+        if not _BAD.isdisjoint(by_state):
+            found[cohort] = Tally.model_construct(by_state=by_state)
+    return found
 
 
 def _tally(by_state: Mapping[Target, int]) -> Tally:

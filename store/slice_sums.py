@@ -18,7 +18,7 @@ from store.evidence import BEGUN_SQL, SLICE_SQL
 _ROWS = f"""
 WITH changed AS MATERIALIZED (
     SELECT s.phase, s.began, s.state, s.vehicles FROM slice AS s
-    WHERE s.campaign_id = %(id)s AND s.phase = ANY(%(phases)s) AND {CHANGED_SQL.format(row="s")}
+    WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")} AND s.phase = ANY(%(phases)s)
 ), ring AS MATERIALIZED (
     SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at
     FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
