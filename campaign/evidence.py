@@ -42,8 +42,8 @@ def _log_ratio(n: int, k: int, rate: float, against: float) -> float:
 def trip_count(started: int, bar: float, accept: float, limit: float) -> int:
     """The fewest failures among ``started`` whose evidence reaches ``bar``; ``started + 1``: none does.
 
-    The mean of two ratios is at most the larger one and at least half of it. So the first that reaches ``bar``
-    and the first that reaches twice as much, a failure or two apart, are bounds; one more for rounding.
+    The mean of two ratios is at most the larger one and at least half of it. So where that reaches ``bar``
+    and where it reaches twice as much are bounds, a failure or two apart; one more for rounding.
     """
     none = started + 1
     low = min(max(0, int(_reached(started, bar, accept, limit)) - 1), none)

@@ -7,6 +7,7 @@ remembered.
 """
 
 import struct
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +21,13 @@ from campaign.cohorts import Cohort
 from store.changed import CHANGED_SQL
 from store.evidence import COUNTED
 
-#: Which configurations are counted, in which of the telling cohorts. Frozen with the selection, but for those
-#: that are left out.
+#: In which of the telling cohorts a configuration is, nothing where it is left out. Frozen with the selection
+#: but for that.
 _MEMBERS = """
-SELECT f.id, ARRAY(SELECT unnest(f.cohorts) INTERSECT SELECT unnest(c.cohorts))
+SELECT f.id, CASE WHEN NOT f.excluded THEN
+           ARRAY(SELECT unnest(f.cohorts) INTERSECT SELECT unnest(c.cohorts)) END
 FROM configuration AS f JOIN campaign AS c ON c.id = f.campaign_id
-WHERE f.campaign_id = %(id)s AND NOT f.excluded
+WHERE f.campaign_id = %(id)s ORDER BY f.id
 """
 
 #: Vehicles of phases by state and configuration, in all and in this window.
@@ -56,11 +58,12 @@ class Counted:
 
 @dataclass(frozen=True)
 class Members:
-    """The telling cohorts in their order, the more telling first, and each configuration that is counted as
-    the number that has one vehicle in each of its cohorts."""
+    """The telling cohorts in their order, the more telling first; and of each configuration its place, and at
+    that the number that has one vehicle in each of its cohorts, if it is counted."""
 
     cohorts: tuple[Cohort, ...]
-    numbers: Mapping[int, int]
+    places: Mapping[int, int]
+    numbers: Sequence[int | None]
 
     def by_cohort(self, number: int) -> tuple[int, ...]:
         """The vehicles of each cohort in a sum of such numbers."""
@@ -70,30 +73,36 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class _InState:
-    """The vehicles of a phase in one state: what each configuration has, in all and in this window, and the
-    sums of that."""
+    """The vehicles of a phase in one state: what the configurations have by their place, in all and in this
+    window, and the sums of that. Arrays are copied at once, where a dictionary touches all that is in it."""
 
-    rows: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    vehicles: "array[int]"
+    new: "array[int]"
     everybody: int = 0
     ever: int = 0
     window: int = 0
     cohorts: int = 0
 
+    @classmethod
+    def empty(cls, members: Members) -> "_InState":
+        nothing = array("q", bytes(8 * len(members.numbers)))
+        return cls(nothing, nothing)
+
     def after(self, members: Members, *columns: Sequence[int]) -> "_InState":
         """The same with what some configurations have now."""
-        rows = dict(self.rows)
+        all_vehicles, all_new = self.vehicles[:], self.new[:]
         everybody, ever, window, cohorts = self.everybody, self.ever, self.window, self.cohorts
-        numbers = members.numbers
         for configuration, vehicles, new in zip(*columns, strict=True):
-            before, new_before = rows.get(configuration, (0, 0))
-            rows[configuration] = vehicles, new
-            everybody += vehicles - before
-            number = numbers.get(configuration)
+            place = members.places[configuration]
+            step, new_step = vehicles - all_vehicles[place], new - all_new[place]
+            all_vehicles[place], all_new[place] = vehicles, new
+            everybody += step
+            number = members.numbers[place]
             if number is not None:
-                ever += vehicles - before
-                window += new - new_before
-                cohorts += (new - new_before) * number
-        return _InState(rows, everybody, ever, window, cohorts)
+                ever += step
+                window += new_step
+                cohorts += new_step * number
+        return _InState(all_vehicles, all_new, everybody, ever, window, cohorts)
 
 
 #: The vehicles of a phase as they are in the tally, by state.
@@ -121,11 +130,12 @@ def members_of(connection: Connection, campaign_id: int, of: object) -> Members:
     latest = memory.latest
     if latest is None or latest[0] != of:
         rows = connection.exec_driver_sql(_MEMBERS, {"id": campaign_id}).fetchall()
-        texts = {text: Cohort.read(text) for text in {each for _, mine in rows for each in mine}}
+        texts = {text: Cohort.read(text) for text in {each for _, mine in rows for each in mine or ()}}
         cohorts = sorted(texts.values(), key=lambda cohort: cohort.place)
         one = {cohort: 1 << place * _BITS for place, cohort in enumerate(cohorts)}
-        numbers = {number: sum(one[texts[text]] for text in mine) for number, mine in rows}
-        memory.latest = latest = (of, Members(tuple(cohorts), numbers))
+        numbers = [None if mine is None else sum(one[texts[text]] for text in mine) for _, mine in rows]
+        places = {configuration: place for place, (configuration, _) in enumerate(rows)}
+        memory.latest = latest = (of, Members(tuple(cohorts), places, numbers))
     return latest[1]
 
 
@@ -139,7 +149,8 @@ def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapp
 
 def after(before: Vehicles, members: Members, changes: Mapping[Target, Sequence[Any]]) -> Vehicles:
     """The vehicles of a phase with what has changed since."""
-    new = {state: before.get(state, _InState()).after(members, *each) for state, each in changes.items()}
+    nothing = _InState.empty(members)
+    new = {state: before.get(state, nothing).after(members, *each) for state, each in changes.items()}
     return {**before, **new}
 
 

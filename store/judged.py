@@ -93,7 +93,7 @@ class _Memory:
 
 @lru_cache(maxsize=256)
 def memory(campaign_id: int, phase: int) -> _Memory:
-    """Where the latest of a phase is remembered; it has some megabytes at the most."""
+    """Where the latest of a phase is remembered; it has some hundred kilobytes at the most."""
     return _Memory()
 
 
