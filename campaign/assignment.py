@@ -203,7 +203,11 @@ class Tally(Message):
 
     def of(self, states: frozenset[Target]) -> int:
         """How many are in one of these states."""
-        return sum(count for state, count in self.by_state.items() if state in states)
+        found = 0
+        for state, count in self.by_state.items():
+            if state in states:
+                found += count
+        return found
 
     @property
     def size(self) -> int:

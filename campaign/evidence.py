@@ -40,8 +40,14 @@ def _log_ratio(n: int, k: int, rate: float, against: float) -> float:
 
 
 def trip_count(started: int, bar: float, accept: float, limit: float) -> int:
-    """The fewest failures among ``started`` whose evidence reaches ``bar``; ``started + 1``: none does."""
-    low, high = 0, started + 1
+    """The fewest failures among ``started`` whose evidence reaches ``bar``; ``started + 1``: none does.
+
+    The mean of two ratios is at most the larger one and at least half of it. So where that reaches ``bar``
+    and where it reaches twice as much are bounds, a failure or two apart; one more for rounding.
+    """
+    none = started + 1
+    low = min(max(0, int(_reached(started, bar, accept, limit)) - 1), none)
+    high = min(int(_reached(started, 2 * bar, accept, limit)) + 2, none)
     while low < high:
         middle = (low + high) // 2
         if against_target(started, middle, accept, limit) >= bar:
@@ -49,6 +55,15 @@ def trip_count(started: int, bar: float, accept: float, limit: float) -> int:
         else:
             low = middle + 1
     return low
+
+
+def _reached(n: int, ratio: float, accept: float, limit: float) -> float:
+    """The failures among ``n`` with which the larger of the likelihood ratios is so large."""
+    return min(
+        (log(ratio) - _log_ratio(n, 0, rate, accept))
+        / (_log_ratio(1, 1, rate, accept) - _log_ratio(1, 0, rate, accept))
+        for rate in (limit, sqrt(limit))
+    )
 
 
 def wilson_upper(n: int, k: int, z: float = 1.96) -> float:

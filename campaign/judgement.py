@@ -12,9 +12,9 @@ from datetime import timedelta
 from campaign.assignment import HARMED, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
-from campaign.metrics import CLOCKED, Overdue, bad, count
+from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, outcomes
 from campaign.promotion import proving_guard
-from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, worst
+from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, over_limit, worst
 
 #: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
 #: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
@@ -97,17 +97,18 @@ def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
 
 
 def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, float]]:
-    """The cohorts and stretches of time with a bad vehicle, each with the bar it is judged at."""
+    """The cohorts and stretches of time with more bad vehicles than the limit allows, each with the bar it is
+    judged at. A breach needs that in any case, and most of the hundreds of parts of two weeks have fewer."""
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
         for cohort, tally in evidence.cohorts.items():
-            if bad(guard.metric, tally, Overdue()):
-                yield str(cohort), count(guard.metric, tally, Overdue()), bar
+            if over_limit(guard, *outcomes(guard.metric, tally)):
+                yield str(cohort), count(guard.metric, tally, NOBODY), bar
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
         for number, tally in enumerate(evidence.stretches, start=1):
-            if bad(guard.metric, tally, Overdue()):
+            if over_limit(guard, *outcomes(guard.metric, tally)):
                 bar = 2.0 * guard.bar * number * (number + 1)
-                yield f"stretch {number}", count(guard.metric, tally, Overdue()), bar
+                yield f"stretch {number}", count(guard.metric, tally, NOBODY), bar
 
 
 def headline(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict:
@@ -150,7 +151,7 @@ def _whole(guard: Guard, evidence: Evidence) -> Counts:
 def _with_quiet(guard: Guard, tally: Tally, quiet: int) -> Counts:
     """The counts of some vehicles; who is overdue has failed, for a guard that watches that."""
     if guard.metric not in CLOCKED:
-        return count(guard.metric, tally, Overdue())
+        return count(guard.metric, tally, NOBODY)
     quiet = min(quiet, tally.of(frozenset({Target.INSTALLING})))
     failures = HARMED if guard.metric is Metric.NOT_OK else frozenset({Target.SILENT})
     finished = tally.of(HARMED | {Target.SUCCEEDED}) + quiet

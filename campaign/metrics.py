@@ -52,6 +52,10 @@ class Overdue(Message):
         )
 
 
+#: Nobody is overdue, or nobody asks.
+NOBODY = Overdue()
+
+
 def count(
     metric: Metric, tally: Tally, overdue: Overdue, *, group: int = 0, complete: bool = False
 ) -> Counts:
@@ -80,6 +84,19 @@ def bad(metric: Metric, tally: Tally, overdue: Overdue) -> int:
     if metric in CLOCKED:
         return overdue.quiet + (overdue.failed if metric is Metric.NOT_OK else 0)
     return tally.of(_STATES[metric][0])
+
+
+def outcomes(metric: Metric, tally: Tally) -> tuple[int, int]:
+    """The bad vehicles and those with an outcome, of ``count``, for a metric that needs no clock. In one
+    pass, for a phase has hundreds of parts."""
+    failing, finishing = _STATES[metric]
+    failed = finished = 0
+    for state, vehicles in tally.by_state.items():
+        if state in finishing:
+            finished += vehicles
+            if state in failing:
+                failed += vehicles
+    return failed, finished
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -112,6 +112,12 @@ def breached(guard: Guard, counts: Counts, bar: float | None = None) -> bool:
     return evidence >= (guard.bar if bar is None else bar)
 
 
+def over_limit(guard: Guard, failed: int, finished: int) -> bool:
+    """Whether so many failures of so many with an outcome are more than the limit allows."""
+    limit = _fraction(guard.limit)
+    return failed * limit.denominator > limit.numerator * finished
+
+
 def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:
     """The rules that compare one number."""
     pause_at, sample = _least(guard, counts), _sample(guard)

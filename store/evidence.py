@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, Tally, Target
-from campaign.brake import Matured
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
-from campaign.judgement import LONGEST_SLICE, SLICES_JUDGED_TOGETHER, SLICES_PER_DEADLINE
-from campaign.metrics import Overdue
+from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
 
 #: What a guard counts one way or the other.
@@ -96,7 +94,7 @@ SLICE_SQL = (
     f"interval '{LONGEST_SLICE.total_seconds():.0f} seconds'))"
 )
 
-_BEGUN = f"({HARMED_SQL}, 'installing', 'succeeded')"
+BEGUN_SQL = f"({HARMED_SQL}, 'installing', 'succeeded')"
 
 #: Of a phase ``p``: the slice that matured last, and whether the time of one ``s`` is up.
 _LATEST_SQL = """coalesce((
@@ -111,50 +109,40 @@ MATURES_SQL = f"""(EXISTS (
 ) OR EXISTS (
     SELECT FROM matured AS m JOIN slice AS s USING (campaign_id, phase, began)
     WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
-      AND s.vehicles > 0 AND s.state IN {_BEGUN}))"""
+      AND s.vehicles > 0 AND s.state IN {BEGUN_SQL}))"""
 
-#: Slices whose vehicles have all had their time are counted once, as they are at that moment, in their order:
-#: only those after the latest are looked at, and those that were empty, for a vehicle that had put the update
-#: off may tell its outcome late. Who still installs and says so is not quiet.
+#: Slices whose vehicles have all had their time are counted once, as they are at that moment: those after the
+#: latest, and those that were empty, for a vehicle that had put the update off may tell its outcome late. Who
+#: still installs and says so is not quiet. After a long gap thousands mature at once, so who is quiet and
+#: what they are measured by is found once for all of them.
 MATURE_SQL = f"""
+WITH ring AS MATERIALIZED (
+    SELECT p.campaign_id, p.number AS phase, statement_timestamp() - p.overdue_after AS due,
+           statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {_LATEST_SQL} AS latest
+    FROM phase AS p WHERE p.campaign_id = %(id)s
+), ripened AS MATERIALIZED (
+    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN slice AS s USING (campaign_id, phase)
+    WHERE s.began > ring.latest AND s.began < ring.ripe
+    UNION ALL
+    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN matured AS m USING (campaign_id, phase)
+    JOIN slice AS s USING (campaign_id, phase, began)
+    WHERE m.vehicles = 0 AND s.began < ring.ripe
+), quiet AS MATERIALIZED (
+    SELECT a.phase, a.slice AS began, count(*) AS vehicles
+    FROM ring JOIN assignment AS a USING (campaign_id, phase)
+    WHERE a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing' AND a.offered_at < ring.due
+      AND a.heard_at < ring.due
+    GROUP BY 1, 2
+)
 INSERT INTO matured AS known (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT s.campaign_id, s.phase, s.began, coalesce(sum(s.vehicles) FILTER (WHERE s.state IN {_BEGUN}), 0), (
-           SELECT count(*) FROM assignment AS a
-           WHERE a.campaign_id = s.campaign_id AND a.phase = s.phase AND a.slice = s.began
-             AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
-             AND a.heard_at < clock_timestamp() - p.overdue_after),
-       coalesce(sum(s.vehicles) FILTER (WHERE s.state IN ({HARMED_SQL})), 0)
-FROM phase AS p JOIN slice AS s ON s.campaign_id = p.campaign_id AND s.phase = p.number
-WHERE p.campaign_id = %(id)s AND {_RIPE_SQL} AND (s.began > {_LATEST_SQL} OR EXISTS (
-    SELECT FROM matured AS m
-    WHERE m.campaign_id = s.campaign_id AND m.phase = s.phase AND m.began = s.began AND m.vehicles = 0))
-GROUP BY s.campaign_id, s.phase, s.began, p.overdue_after
+SELECT %(id)s, r.phase, r.began, coalesce(sum(r.vehicles) FILTER (WHERE r.state IN {BEGUN_SQL}), 0),
+       coalesce(max(quiet.vehicles), 0),
+       coalesce(sum(r.vehicles) FILTER (WHERE r.state IN ({HARMED_SQL})), 0)
+FROM ripened AS r LEFT JOIN quiet USING (phase, began)
+GROUP BY r.phase, r.began
 ON CONFLICT (campaign_id, phase, began)
 DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = excluded.failed
 WHERE known.vehicles = 0 AND excluded.vehicles > 0
-"""
-
-OVERDUE_SQL = """
-SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int
-FROM matured AS m
-WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s)
-  AND m.began >= (SELECT c.window_began_at FROM campaign AS c WHERE c.id = %(id)s)
-GROUP BY m.phase
-"""
-
-#: Slices that are judged together, as vehicles by phase, beginning, whether they have matured, and state. As
-#: they mature in their order, all up to the latest have. What they are measured by is found once for a phase.
-STRETCHES_SQL = f"""
-WITH ring AS MATERIALIZED (
-    SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at,
-           {_LATEST_SQL} AS latest
-    FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-    WHERE c.id = %(id)s AND p.number = ANY(%(phases)s))
-SELECT s.phase, date_bin(ring.length, s.began, ring.window_began_at), s.began <= ring.latest, s.state,
-       sum(s.vehicles)::int
-FROM slice AS s JOIN ring USING (phase)
-WHERE s.campaign_id = %(id)s AND s.began >= ring.window_began_at AND s.vehicles > 0 AND s.state IN {_BEGUN}
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 
 #: Of a phase ``p``: downloads that have been quiet for as long as an overdue installation, and may be one
@@ -232,33 +220,3 @@ def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], 
         else:
             cohorts[phase][Cohort.read(cohort)] = vehicles
     return dict(cohorts), totals
-
-
-def overdue(rows: Iterable[Sequence[Any]]) -> dict[int, Overdue]:
-    """Rows of ``OVERDUE_SQL`` by phase."""
-    return {
-        phase: Overdue(vehicles=vehicles, quiet=quiet, failed=failed)
-        for phase, vehicles, quiet, failed in rows
-    }
-
-
-def stretches(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, tuple[Tally, ...]], dict[int, Matured]]:
-    """Rows of ``STRETCHES_SQL`` by phase: in the order in which the vehicles began, and for the brake, which
-    counts who had time to report or has failed, and of them who failed or is still quiet."""
-    states: dict[int, dict[Any, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
-    known: dict[int, int] = defaultdict(int)
-    well: dict[int, int] = defaultdict(int)
-    for phase, began, matured, word, vehicles in rows:
-        state = Target(word)
-        mine = states[phase][began]
-        mine[state] = mine.get(state, 0) + vehicles
-        if matured or state in HARMED:
-            known[phase] += vehicles
-            if state is Target.SUCCEEDED:
-                well[phase] += vehicles
-    braking = {phase: Matured(vehicles=all_, bad=all_ - well[phase]) for phase, all_ in known.items()}
-    tallies = {
-        phase: tuple(Tally.model_construct(by_state=mine) for mine in each.values())
-        for phase, each in states.items()
-    }
-    return tallies, braking

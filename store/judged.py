@@ -2,11 +2,12 @@
 
 To count thousands of rows at every tick would take most of its time, and most phases have not changed since
 the last one. So what was counted is remembered in this process until the phase has another edition of its
-counts (store/tables.py), or its guards, its window or who is left out have changed.
+counts (store/tables.py), or its guards, its window or who is left out have changed. The next count goes on
+from it (store/changed.py).
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,29 +17,25 @@ from campaign.assignment import Tally, Target
 from campaign.brake import Matured
 from campaign.cohorts import Cohort
 from campaign.judgement import Evidence, headline, judge
-from campaign.metrics import CLOCKED, Overdue
+from campaign.metrics import CLOCKED
 from campaign.verdict import Status, Verdict
-from store import cohort_sums
-from store.cohort_sums import Counted
+from store.changed import HORIZON_SQL, NOTHING_SEEN, SERVER_SQL, SETTLED_SQL, goes_on
 from store.evidence import (
     BY_COHORT_SQL,
     GUARDED_COLUMNS_SQL,
-    OVERDUE_SQL,
     QUIET_DOWNLOADS_SQL,
     QUIET_SQL,
-    STRETCHES_SQL,
     by_cohort,
-    overdue,
     quiet,
-    stretches,
 )
 from store.guarded import Guarded
+from store.sums import Rows, Sums, count
 
 #: All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
 _PHASES = f"""
 SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after, c.selected_at,
-       array_to_string(c.excluded, '; '),
-       {QUIET_DOWNLOADS_SQL}
+       array_to_string(c.excluded, '; '), {SERVER_SQL},
+       {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")}, e.matured
 FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
 LEFT JOIN edition AS e ON e.campaign_id = p.campaign_id AND e.phase = p.number
 WHERE p.campaign_id = %(id)s ORDER BY p.number
@@ -46,17 +43,10 @@ WHERE p.campaign_id = %(id)s ORDER BY p.number
 _GUARDED = slice(7)
 _EDITION = 7
 _SELECTION = slice(10, 12)
-_DEPENDS_ON = slice(12)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What is counted of a phase; ``braking`` is what the brake knows of installations."""
-
-    counted: Counted = field(default_factory=Counted)
-    overdue: Overdue = field(default_factory=Overdue)
-    stretches: tuple[Tally, ...] = ()
-    braking: Matured = field(default_factory=Matured)
+#: What rows that were added up depend on, beside their edition.
+_COUNTED = slice(8, 13)
+_DEPENDS_ON = slice(13)
+_QUIET_DOWNLOADS, _HORIZON, _SETTLED, _MATURED = 13, 14, 15, 16
 
 
 @dataclass(frozen=True)
@@ -83,10 +73,22 @@ class Judged:
         return self.sums.braking + Matured(vehicles=quiet, bad=quiet)
 
 
+@dataclass(frozen=True)
+class _Base:
+    """What a count can go on from: rows of a phase as they were at a horizon."""
+
+    of: tuple[Any, ...]
+    edition: Any
+    horizon: int
+    rows: Rows
+
+
 class _Memory:
-    """The latest of one phase that this process has found, with what it depended on."""
+    """The latest of one phase that this process has found, with what it depended on, and what the next count
+    goes on from: not from what a transaction has changed itself, which may be rolled back."""
 
     latest: tuple[tuple[Any, ...], Judged] | None = None
+    base: _Base | None = None
 
 
 @lru_cache(maxsize=256)
@@ -107,6 +109,17 @@ def _remember(row: Sequence[Any], found: Judged) -> None:
         memory(*row[:2]).latest = (tuple(row[_DEPENDS_ON]), found)
 
 
+def _base(row: Sequence[Any]) -> _Base | None:
+    """What the next count of a phase goes on from, up to now where nothing has changed."""
+    mine = memory(*row[:2])
+    base = mine.base
+    if base is None or base.of != tuple(row[_COUNTED]) or not goes_on(base.horizon, row[_HORIZON]):
+        return None
+    if base.edition == row[_EDITION]:
+        mine.base = base = replace(base, horizon=row[_HORIZON])
+    return base
+
+
 def _not_over(phase: int, tally: Tally) -> bool:
     return False
 
@@ -121,8 +134,9 @@ def judged(
     """
     rows = connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
     known = {row.number: _remembered(row) for row in rows}
-    new = [number for number, before in known.items() if before is None]
-    sums = _count(connection, campaign_id, new, tuple(rows[0][_SELECTION])) if new else {}
+    bases = {row.number: _base(row) for row in rows}
+    new = [row for row in rows if known[row.number] is None]
+    sums = _count(connection, campaign_id, new, [bases[row.number] for row in new]) if new else {}
     found = []
     for row in rows:
         before = known[row.number]
@@ -131,27 +145,25 @@ def judged(
         if before is None or before.evidence.complete is not over:
             before = _judge(Guarded.from_row(row[_GUARDED]), mine, complete=over)
             _remember(row, before)
-        found.append(replace(before, quiet_downloads=row[-1]))
+        found.append(replace(before, quiet_downloads=row[_QUIET_DOWNLOADS]))
     if any(_silent(each) for each in found):
         found = _with_quiet(connection, campaign_id, found)
     return found
 
 
-def _count(connection: Connection, campaign_id: int, phases: list[int], of: object) -> dict[int, Sums]:
-    """Count the vehicles of some phases."""
-    key: dict[str, Any] = {"id": campaign_id, "phases": phases}
-    counts = cohort_sums.count(connection, campaign_id, phases, of)
-    late = overdue(connection.exec_driver_sql(OVERDUE_SQL, key).fetchall())
-    parts, braking = stretches(connection.exec_driver_sql(STRETCHES_SQL, key).fetchall())
-    return {
-        number: Sums(
-            counted=counts[number],
-            overdue=late.get(number, Overdue()),
-            stretches=parts.get(number, ()),
-            braking=braking.get(number, Matured()),
-        )
-        for number in phases
-    }
+def _count(
+    connection: Connection, campaign_id: int, phases: Sequence[Any], bases: Sequence[_Base | None]
+) -> dict[int, Sums]:
+    """Count the vehicles of some phases, from where the oldest of their last counts has ended."""
+    before = {row.number: base.rows if base else Rows() for row, base in zip(phases, bases, strict=True)}
+    matured = {row.number: row[_MATURED] for row in phases}
+    since = min(base.horizon if base else NOTHING_SEEN for base in bases)
+    found = count(connection, campaign_id, tuple(phases[0][_SELECTION]), before, matured, since)
+    for row in phases:
+        if row[_SETTLED]:
+            base = _Base(tuple(row[_COUNTED]), row[_EDITION], row[_HORIZON], found[row.number][0])
+            memory(*row[:2]).base = base
+    return {phase: sums for phase, (_, sums) in found.items()}
 
 
 def _by_cohort(

@@ -1,7 +1,8 @@
 """The tables. migrations/ builds them and adds what a model cannot say: the tally trigger.
 
 One lock orders everything that is admitted or counted: the campaign's row, taken first and by ascending id
-(store/words.py). The tally is kept by a trigger, so it always equals what it counts.
+(store/words.py). The tally is kept by a trigger, so it always equals what it counts. No row of tally and
+slice is ever deleted (store/changed.py).
 """
 
 from datetime import date, datetime, timedelta
@@ -397,7 +398,8 @@ class SliceRow(SQLModel, table=True):
 
 class EditionRow(SQLModel, table=True):
     """The edition of a phase's counts: a random id, another one with every change of its rows in tally, slice
-    and matured; triggers keep it. Who has counted in an edition need not count again."""
+    and matured; triggers keep it. Who has counted in an edition need not count again. ``matured`` is such
+    an id of the latter alone; there is none before the first."""
 
     __tablename__ = "edition"
     __table_args__ = ({"postgresql_with": {"fillfactor": "10"}},)
@@ -405,6 +407,7 @@ class EditionRow(SQLModel, table=True):
     campaign_id: int = Field(primary_key=True)
     phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
     id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    matured: UUID | None = Field(default=None, sa_column=Column(Uuid))
 
 
 class MaturedRow(SQLModel, table=True):

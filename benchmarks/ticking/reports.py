@@ -35,6 +35,12 @@ def record_more(connection: Connection, campaign: int, first: int, each: int) ->
     connection.execute(_SOME_MORE, {"campaign": campaign, "first": first, "each": each})
 
 
+def forget_matured(connection: Connection) -> None:
+    """As if no tick had looked at the slices of these two weeks."""
+    connection.execute("DELETE FROM matured")
+    connection.execute("VACUUM ANALYZE matured")
+
+
 def record(connection: Connection, campaign: int, percent: int) -> None:
     """Bring so many percent of the vehicles to an outcome."""
     connection.execute(_TWO_WEEKS_AGO, [campaign])

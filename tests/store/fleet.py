@@ -1,6 +1,7 @@
 """A fleet to run campaigns on: vehicles written quickly, campaigns registered and started, rows read back."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,11 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from campaign.action import action_id
-from campaign.assignment import FAILURES, Said, Tally, Target
+from campaign.assignment import FAILURES, HARMED, Said, Tally, Target
+from campaign.brake import Matured
 from campaign.breach import Exposed
 from campaign.definition import Definition
+from campaign.judgement import SLICES_JUDGED_TOGETHER
 from campaign.lifecycle import State
 from campaign.order import lot
 from campaign.package import Package
@@ -27,11 +30,12 @@ from store.beginning import begin
 from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.consent import Heard
-from store.evidence import BY_COHORT_SQL, COUNTED_SQL, by_cohort, counted
+from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
 from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
 from store.reports import Channel, Effect, Report
+from store.sums import Sums
 from store.tables import ArtifactRow, PackageRow
 from store.tallies import TALLIES_SQL, by_phase
 from tests.store.candidates import WRONG
@@ -68,6 +72,23 @@ WITH record AS (
 SELECT id, vin FROM added
 """
 
+
+#: What is counted by time, from the vehicles themselves: the stretches of each phase in their order, whether
+#: the slices in them have matured, and how many vehicles are in which state.
+_STRETCHES = f"""
+SELECT p.number, date_bin({SLICE_SQL} * {SLICES_JUDGED_TOGETHER}, a.slice, c.window_began_at),
+       a.slice <= (SELECT max(began) FROM matured WHERE campaign_id = c.id AND phase = p.number), a.state,
+       count(*)
+FROM campaign AS c JOIN phase AS p ON p.campaign_id = c.id
+JOIN assignment AS a ON a.campaign_id = c.id AND a.phase = p.number
+WHERE c.id = %(id)s AND a.slice >= c.window_began_at AND a.state IN {BEGUN_SQL}
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
+"""
+_MATURED = """
+SELECT m.phase, sum(vehicles)::int, sum(quiet)::int, sum(failed)::int
+FROM matured AS m JOIN campaign AS c ON c.id = m.campaign_id
+WHERE c.id = %(id)s AND m.began >= c.window_began_at GROUP BY 1
+"""
 
 _FACTS = {"vin", "model", "build_date", "country", "region", "timezone", "install_window"}
 
@@ -191,9 +212,9 @@ class Fleet:
         remembered = self.judged(campaign)
         memory.cache_clear()
         assert remembered == self.judged(campaign)
-        self._assert_as_grouped(campaign, remembered)
+        self.assert_as_grouped(campaign, remembered)
 
-    def _assert_as_grouped(self, campaign: int, found: list[Judged]) -> None:
+    def assert_as_grouped(self, campaign: int, found: list[Judged]) -> None:
         """What was added up here is what the database groups, as it does for the stop by a report."""
         key = {"id": campaign, "phases": [each.guarded.phase for each in found]}
         with connect(self.url) as connection:
@@ -202,8 +223,13 @@ class Fleet:
             counts = counted(connection.execute(COUNTED_SQL, key).fetchall())
             cohorts = by_cohort(connection.execute(BY_COHORT_SQL, asked).fetchall())
             tallies = by_phase(connection.execute(TALLIES_SQL, [[campaign]]).fetchall())
+            stretches = connection.execute(_STRETCHES, key).fetchall()
+            matured = {row[0]: row[1:] for row in connection.execute(_MATURED, key).fetchall()}
         for each in found:
             phase, sums = each.guarded.phase, each.sums.counted
+            _assert_by_time(each.sums, [row[1:] for row in stretches if row[0] == phase])
+            late = each.sums.overdue
+            assert (late.vehicles, late.quiet, late.failed) == matured.get(phase, (0, 0, 0))
             assert sums.everybody == tallies.get((campaign, phase), Tally())
             assert sums.window == counts.get(phase, Tally())
             grouped = cohorts.get(phase, {})
@@ -313,6 +339,18 @@ class Fleet:
     def package(self, name: str) -> Package:
         with connect(self.url) as connection:
             return registered_package(connection, name)
+
+
+def _assert_by_time(sums: Sums, rows: Sequence[tuple[Any, ...]]) -> None:
+    by_stretch: dict[Any, Counter[Target]] = {}
+    braking: Counter[bool] = Counter()
+    for stretch, matured, word, vehicles in rows:
+        state = Target(word)
+        by_stretch.setdefault(stretch, Counter())[state] += vehicles
+        if matured or state in HARMED:
+            braking[state is not Target.SUCCEEDED] += vehicles
+    assert [each.by_state for each in sums.stretches] == list(by_stretch.values())
+    assert sums.braking == Matured(vehicles=braking.total(), bad=braking[True])
 
 
 def add_vehicles(connection: Connection, vehicles: Sequence[Vehicle]) -> list[int]:

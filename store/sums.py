@@ -1,0 +1,77 @@
+"""What is counted of the phases of a campaign. A count goes on from the one before, wherever that may be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from campaign.assignment import Tally
+from campaign.brake import Matured
+from campaign.metrics import Overdue
+from store import cohort_sums, slice_sums
+from store.changed import NOTHING_SEEN, transaction
+from store.cohort_sums import Counted, Vehicles
+from store.matured import MaturedSlices, matured
+from store.slice_sums import Slices
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What is counted of a phase; ``braking`` is what the brake knows of installations."""
+
+    counted: Counted = field(default_factory=Counted)
+    overdue: Overdue = field(default_factory=Overdue)
+    stretches: tuple[Tally, ...] = ()
+    braking: Matured = field(default_factory=Matured)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a phase that its sums are of, added up so that a count can go on from them."""
+
+    vehicles: Vehicles = field(default_factory=dict)
+    slices: Slices = field(default_factory=Slices)
+    matured: MaturedSlices = field(default_factory=MaturedSlices)
+
+
+def count(
+    connection: Connection,
+    campaign_id: int,
+    of: object,
+    before: Mapping[int, Rows],
+    ids: Mapping[int, object],
+    since: int = NOTHING_SEEN,
+) -> dict[int, tuple[Rows, Sums]]:
+    """Count some phases.
+
+    Args:
+        of: another one wherever the campaign was selected anew, or other cohorts are left out.
+        before: the rows of these phases as they were; empty ones where nothing is known of them.
+        ids: that of what has matured of each (store/matured.py). It happens seldom, and is counted anew then.
+        since: the horizon of the rows (store/changed.py).
+    """
+    key: dict[str, Any] = {"id": campaign_id, "phases": list(before), "since": transaction(since)}
+    members = cohort_sums.members_of(connection, campaign_id, of)
+    vehicles = cohort_sums.changed(connection, key)
+    slices = slice_sums.changed(connection, key)
+    ripe = matured(
+        connection,
+        campaign_id,
+        {phase: ids[phase] for phase in before if before[phase].matured.id != ids[phase]},
+    )
+    found = {}
+    for phase, rows in before.items():
+        now = Rows(
+            cohort_sums.after(rows.vehicles, members, vehicles.get(phase, {})),
+            rows.slices.after(slices.get(phase, {})),
+            ripe.get(phase, rows.matured),
+        )
+        sums = Sums(
+            cohort_sums.counted(members, now.vehicles),
+            now.matured.overdue,
+            now.slices.in_order(),
+            now.slices.braking(now.matured.latest),
+        )
+        found[phase] = now, sums
+    return found
