@@ -98,7 +98,8 @@ class Application(Starlette):
     """The application.
 
     Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
-    a resource lets no exception out that they would have to catch.
+    a resource lets no exception out that they would have to catch. Idle polls do not even come here
+    (gateway/connection.py).
     """
 
     idle_polls: IdlePolls
@@ -106,12 +107,10 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or begin and end with the server."""
-        app = await self._short_way(scope) if scope["type"] == "http" else None
+        app = self._short_way(scope) if scope["type"] == "http" else None
         await (app or super().__call__)(scope, receive, send)
 
-    async def _short_way(self, scope: Scope) -> ASGIApp | None:
-        if (answer := await self.idle_polls.answer(scope)) is not None:
-            return answer
+    def _short_way(self, scope: Scope) -> ASGIApp | None:
         for route in self.hot:
             if (found := route.path_regex.match(scope["path"])) is not None:
                 scope["path_params"] = found.groupdict()

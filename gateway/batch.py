@@ -49,7 +49,7 @@ class Batch(Generic[Item, Result]):
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item, waiting_items: int | None = None) -> Result:
+    def submit(self, item: Item, waiting_items: int | None = None) -> asyncio.Future[Result]:
         """The result for this item, after the group that carried it is done.
 
         Args:
@@ -65,7 +65,7 @@ class Batch(Generic[Item, Result]):
             self._worker = self._loop.create_task(self._work())
         waiter: asyncio.Future[Result] = self._loop.create_future()
         self._queue.append((item, waiter))
-        return await waiter
+        return waiter
 
     def load(self) -> int:
         """How many items wait."""

@@ -35,11 +35,11 @@ class Work:
         return [2 * item for item in items]
 
 
-async def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Task[int]]:
-    """The items, queued in this order; the tasks wait for their results."""
-    tasks = [asyncio.create_task(batch.submit(item)) for item in items]
-    await asyncio.sleep(0)  # each task runs to its first wait
-    return tasks
+async def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Future[int]]:
+    """The items, queued in this order; their results will come."""
+    results = [batch.submit(item) for item in items]
+    await asyncio.sleep(0)  # the group's task runs to its first wait
+    return results
 
 
 async def test_what_queues_while_a_group_runs_becomes_the_next_group_in_order() -> None:
