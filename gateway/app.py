@@ -32,6 +32,7 @@ from gateway.proxies import Proxies
 from gateway.quota import Quota
 from gateway.resource import Handler, Resource
 from runtime.settings import Settings
+from store.feedback import Channel
 from store.objects import ObjectStore
 
 BASE = "/{tenant}/controller/v1/{vin}"
@@ -55,14 +56,17 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         authentication.standing, {"GET": confirmation.standing}, WAITING_ITEMS, lambda: fleet.pressure
     )
 
+    def feedback(path: str, channel: Channel) -> Route:
+        said = Feedback(fleet, quota, channel, authentication.vehicle)
+        handlers = {"POST": said.post}
+        ways = Resource(authentication.remembered, handlers, WAITING_ITEMS, lambda: fleet.pressure)
+        return Route(BASE + path, ways)
+
     def resource(path: str, **handlers: Handler[Vehicle]) -> Route:
         ways = Resource(authentication.vehicle, handlers, WAITING_ITEMS, lambda: fleet.pressure)
         return Route(BASE + path, ways)
 
-    hot = (
-        Route(BASE, polls),
-        resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
-    )
+    hot = (feedback("/deploymentBase/{action}/feedback", "deployment"), Route(BASE, polls))
     routes = [
         *hot,
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
@@ -71,7 +75,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts", GET=files.listed),
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
-        resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, quota, "cancel").post),
+        feedback("/cancelAction/{action}/feedback", "cancel"),
         Route(BASE + "/confirmationBase", confirmations),
         resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
         resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),

@@ -27,6 +27,7 @@ from store.beginning import begin
 from store.configuration import Mode
 from store.consent import Heard
 from store.epoch import epoch
+from store.group import group_transaction
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -217,7 +218,11 @@ class Fleet:
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
-        return await self._committed(lambda connection: reports.record(connection, group))
+        async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
+            async with group_transaction(connection):
+                return await reports.record(connection, group)
+
+        return await self._work(recorded)
 
     async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
         self.look()

@@ -52,7 +52,7 @@ class IdlePolls:
         vin = path[len(self._vehicles) :]
         if "/" in vin:
             return False
-        proof = self._known.proof(vin, _authorization(scope))
+        proof = self._known.proof_in(scope, vin)
         if not self._known.idle(proof):
             return False
         try:
@@ -84,10 +84,3 @@ class IdlePolls:
 
     def _sent_away(self, vin: str, away: Unavailable) -> Response:
         return refusal_answer(Unavailable(str(away), retry_after(vin, self._fleet.pressure)))
-
-
-def _authorization(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return str(value, "latin-1")
-    return ""

@@ -11,6 +11,7 @@ from campaign.polling import interval
 from gateway import messages
 from gateway.answer import Tagged, document, media_type, written
 from gateway.fleet import Fleet
+from gateway.headers import header
 from gateway.links import Links
 from runtime.settings import Settings
 from store.polls import Standing
@@ -50,10 +51,8 @@ class Poll:
             request = Request(scope)
             home = self._links.home(request, vin)
             return document(request, messages.poll(home, sleep, installed=installed))
-        asked = dict(reversed(scope["headers"]))  # of several the first one, as everywhere
-        return _sleep(sleep, media_type(_text(asked.get(b"accept")))).unless_known(
-            _text(asked.get(b"if-none-match"))
-        )
+        answer = _sleep(sleep, media_type(header(scope, b"accept")))
+        return answer.unless_known(header(scope, b"if-none-match"))
 
 
 #: Intervals of the wire in all formats: a few hundred, unless vehicles wait for the opening of windows.
@@ -61,10 +60,6 @@ class Poll:
 def _sleep(sleep: str, kind: str) -> Tagged:
     """The answer that says no more than when to come again; many vehicles have the same."""
     return written(messages.poll("", sleep), kind)
-
-
-def _text(header: bytes | None) -> str | None:
-    return None if header is None else str(header, "latin-1")
 
 
 def _visible(vehicle: Standing) -> int | None:
