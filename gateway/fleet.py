@@ -220,7 +220,9 @@ class Fleet:
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
         async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
             async with group_transaction(connection):
-                return await reports.record(connection, group)
+                effects = await reports.record(connection, group)
+                self._reports.go_on()  # the next one waits for the campaign's lock while this one commits
+            return effects
 
         return await self._work(recorded)
 
