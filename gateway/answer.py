@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 import orjson
@@ -22,23 +22,38 @@ _FORMATS: Mapping[str, Callable[[Any], bytes]] = {HAL: orjson.dumps, JSON: orjso
 _QUALITY = re.compile(r"[01](\.[0-9]{0,3})?", re.ASCII)
 
 
+class Tagged(NamedTuple):
+    """An answer and its ETag, a hash of the body."""
+
+    response: Response
+    etag: str
+
+    def unless_known(self, condition: str | None) -> Response:
+        """The answer, or 304 where the If-None-Match header of a client says that it has it already."""
+        if names(condition, self.etag):
+            return Response(status_code=304, headers={"ETag": self.etag})
+        return self.response
+
+
+def tagged(body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Tagged:
+    """The body with its ETag and these headers."""
+    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    return Tagged(Response(body, headers={**(headers or {}), "ETag": etag}, media_type=media_type), etag)
+
+
+def written(content: Any, kind: str) -> Tagged:
+    """The document in one of the formats of `media_type`."""
+    return tagged(_FORMATS[kind](content), kind)
+
+
 def document(request: Request, content: Any) -> Response:
-    """The document, or 304 where the client has it already. The ETag is a hash of the body.
+    """The document, or 304 where the client has it already.
 
     Raises:
         NotAcceptable: the client wants another format. A handler that changes anything asks before.
     """
     kind = media_type(request.headers.get("accept"))
-    body = _FORMATS[kind](content)
-    return unless_known(request, body, {}, kind)
-
-
-def unless_known(request: Request, body: bytes, headers: Mapping[str, str], media_type: str) -> Response:
-    """The body with its ETag and these headers, or 304 where the client has it already."""
-    etag = {"ETag": f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
-    if names(request.headers.get("if-none-match"), etag["ETag"]):
-        return Response(status_code=304, headers=etag)
-    return Response(body, headers={**headers, **etag}, media_type=media_type)
+    return written(content, kind).unless_known(request.headers.get("if-none-match"))
 
 
 @lru_cache(maxsize=1_000)  # a client sends the same header with every request

@@ -32,6 +32,7 @@ from gateway.proxies import Proxies
 from gateway.quota import Quota
 from gateway.resource import Handler, Resource
 from runtime.settings import Settings
+from store.feedback import Channel
 from store.objects import ObjectStore
 
 BASE = "/{tenant}/controller/v1/{vin}"
@@ -55,14 +56,17 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         authentication.standing, {"GET": confirmation.standing}, WAITING_ITEMS, lambda: fleet.pressure
     )
 
+    def feedback(path: str, channel: Channel) -> Route:
+        said = Feedback(fleet, quota, channel, authentication.vehicle)
+        handlers = {"POST": said.post}
+        ways = Resource(authentication.remembered, handlers, WAITING_ITEMS, lambda: fleet.pressure)
+        return Route(BASE + path, ways)
+
     def resource(path: str, **handlers: Handler[Vehicle]) -> Route:
         ways = Resource(authentication.vehicle, handlers, WAITING_ITEMS, lambda: fleet.pressure)
         return Route(BASE + path, ways)
 
-    hot = (
-        Route(BASE, polls),
-        resource("/deploymentBase/{action}/feedback", POST=Feedback(fleet, quota, "deployment").post),
-    )
+    hot = (feedback("/deploymentBase/{action}/feedback", "deployment"), Route(BASE, polls))
     routes = [
         *hot,
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
@@ -71,7 +75,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts", GET=files.listed),
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
-        resource("/cancelAction/{action}/feedback", POST=Feedback(fleet, quota, "cancel").post),
+        feedback("/cancelAction/{action}/feedback", "cancel"),
         Route(BASE + "/confirmationBase", confirmations),
         resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
         resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),
@@ -98,7 +102,8 @@ class Application(Starlette):
     """The application.
 
     Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
-    a resource lets no exception out that they would have to catch.
+    a resource lets no exception out that they would have to catch. Idle polls do not even come here
+    (gateway/connection.py).
     """
 
     idle_polls: IdlePolls
@@ -106,12 +111,10 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or begin and end with the server."""
-        app = await self._short_way(scope) if scope["type"] == "http" else None
+        app = self._short_way(scope) if scope["type"] == "http" else None
         await (app or super().__call__)(scope, receive, send)
 
-    async def _short_way(self, scope: Scope) -> ASGIApp | None:
-        if (answer := await self.idle_polls.answer(scope)) is not None:
-            return answer
+    def _short_way(self, scope: Scope) -> ASGIApp | None:
         for route in self.hot:
             if (found := route.path_regex.match(scope["path"])) is not None:
                 scope["path_params"] = found.groupdict()

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import messages
-from gateway.answer import document, unless_known
+from gateway.answer import document, tagged
 from gateway.errors import Missing
 from gateway.files import Files
 from gateway.fleet import Fleet
@@ -61,5 +61,6 @@ class Artifacts:
         if asked != filename:
             sums = f"{stored.md5}  {filename}".encode()
             headers = {"Content-Disposition": f"attachment;filename={filename}{MD5SUM}"}
-            return unless_known(request, sums, headers, "text/plain"), None
+            answer = tagged(sums, "text/plain", headers)
+            return answer.unless_known(request.headers.get("if-none-match")), None
         return await self._files.answer(request, stored), (action, stored.sha256)

@@ -20,6 +20,7 @@ from starlette.requests import Request
 
 from gateway.errors import Malformed, Missing, TooOften, Unauthorized
 from gateway.fleet import Fleet
+from gateway.headers import header
 from gateway.known import Known, Vehicle
 from gateway.proxies import Proxies
 from gateway.rates import Buckets
@@ -53,13 +54,17 @@ def presented(authorization: str | None, scheme: str) -> str | None:
 
 def matches(token: str | None, token_hashes: Sequence[bytes | None]) -> bool:
     """Whether this is a token behind one of the hashes, in constant time; never without a hash."""
+    return any(compared(token, token_hashes))
+
+
+def compared(token: str | None, token_hashes: Sequence[bytes | None]) -> list[bool]:
+    """The same for each of the hashes."""
     # Header values arrive as latin-1; this gives back the bytes that were sent.
     digest = hashlib.sha256((token or "").encode("latin-1")).digest()
-    found = [
-        hmac.compare_digest(digest, token_hash or _NOBODY) and token_hash is not None
+    return [
+        hmac.compare_digest(digest, token_hash or _NOBODY) and token_hash is not None and bool(token)
         for token_hash in token_hashes or (None,)
     ]
-    return any(found) and bool(token)
 
 
 class ProxyHeaders:
@@ -132,7 +137,7 @@ class Authentication:
             Missing: another tenant. Malformed: no controller id. Unauthorized. TooOften. Unavailable.
         """
         vin = self._vin(request)
-        proof = self._known.proof(vin, request.headers.get("authorization", ""))
+        proof = self._known.proof_in(request.scope, vin)
         known = None
         if proof in self._known:
             known = self._known.vehicle_id(proof, await self._fleet.epoch(waiting_items))
@@ -141,6 +146,17 @@ class Authentication:
         else:
             self.take(known)
         return Vehicle(known, vin)
+
+    async def remembered(self, request: Request, waiting_items: int) -> Vehicle:
+        """The vehicle that asks, out of memory where it is known: whether its epoch lasts
+        (``Vehicle.known_in``) is still to be asked. Takes and raises what `vehicle` does.
+        """
+        vin = self._vin(request)
+        known = self._known.remembered(self._known.proof_in(request.scope, vin), vin)
+        if known is None:
+            return await self.vehicle(request, waiting_items)
+        self.take(known.vehicle_id)
+        return known
 
     async def standing(self, request: Request, waiting_items: int) -> Standing:
         """The vehicle that asks, and where it stands. Takes and raises what `vehicle` does."""
@@ -155,7 +171,7 @@ class Authentication:
             raise
         self.take(vehicle.vehicle_id)
         if lasts:
-            self._known.learn(self._known.proof(vin, request.headers.get("authorization", "")), vehicle)
+            self._known.learn(self._known.proof_in(request.scope, vin), vehicle)
         return vehicle
 
     def take(self, vehicle_id: int) -> None:
@@ -172,16 +188,18 @@ class Authentication:
 
     async def _identified(self, request: Request, vin: str, waiting_items: int) -> tuple[Standing, bool]:
         """The vehicle, and whether it may be known by its Authorization header while the epoch lasts."""
-        authorization = request.headers.get("authorization", "")
-        by_gateway = matches(presented(authorization, GATEWAY_TOKEN), self._gateway_tokens)
+        authorization = header(request.scope, b"authorization")
+        by_gateway = bool(self._gateway_tokens) and matches(
+            presented(authorization, GATEWAY_TOKEN), self._gateway_tokens
+        )
         vouched = by_gateway or self._vouched(request, vin)
         token = presented(authorization, TARGET_TOKEN)
         # What cannot be a key is not asked for: PostgreSQL refuses NUL, and one refusal spoils a group.
         if not (vouched or token) or not (vin.isascii() and vin.isprintable()):
             raise Unauthorized("a proof is needed")
         found = await self._fleet.standing(vin, waiting_items)
-        by_token = matches(token, [found.token_hash if found else None])
-        by_former = matches(token, [found.former_hash if found else None])
+        hashes = (found.token_hash, found.former_hash) if found else (None, None)
+        by_token, by_former = compared(token, hashes)
         if found is None or not (vouched or by_token or by_former):
             raise Unauthorized("wrong proof")
         return found, by_gateway or by_token

@@ -23,7 +23,7 @@ POLLS_WAITING = WAITING_ITEMS // 2
 
 
 class Batch(Generic[Item, Result]):
-    """Carries items in groups by one async function, one group at a time, in the order they came.
+    """Carries items in groups by one async function, one group after the other, in the order they came.
 
     Args:
         carry: takes the items of a group and returns one result per item, in the same order. What it
@@ -48,8 +48,10 @@ class Batch(Generic[Item, Result]):
         self._waiting_items = waiting_items
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._before: asyncio.Task[None] | None = None
+        self._gone_on = asyncio.Event()
 
-    async def submit(self, item: Item, waiting_items: int | None = None) -> Result:
+    def submit(self, item: Item, waiting_items: int | None = None) -> asyncio.Future[Result]:
         """The result for this item, after the group that carried it is done.
 
         Args:
@@ -65,23 +67,36 @@ class Batch(Generic[Item, Result]):
             self._worker = self._loop.create_task(self._work())
         waiter: asyncio.Future[Result] = self._loop.create_future()
         self._queue.append((item, waiter))
-        return await waiter
+        return waiter
 
     def load(self) -> int:
         """How many items wait."""
         return len(self._queue)
 
+    def go_on(self) -> None:
+        """Told by `carry`: its group needs nothing more but time, so the next one may begin beside it.
+
+        No more than two are under way: a third one would wait for the same, and be smaller for it.
+        """
+        self._gone_on.set()
+
     async def drained(self) -> None:
         """Returns when nothing is queued or under way."""
-        while self._worker is not None:
-            await asyncio.wait([self._worker])
+        while under_way := [task for task in (self._worker, self._before) if task and not task.done()]:
+            await asyncio.wait(under_way)
 
     async def _work(self) -> None:
         try:
             while self._queue:
                 await self._rest()
                 if group := self._next_group():
-                    await self._carry_group(group)
+                    self._gone_on = gone_on = asyncio.Event()
+                    carried = self._loop.create_task(self._carry_group(group))
+                    carried.add_done_callback(lambda _, gone_on=gone_on: gone_on.set())  # type: ignore[misc]
+                    await gone_on.wait()
+                    if self._before is not None:
+                        await self._before
+                    self._before = carried
         finally:
             # Nothing was awaited since the queue was seen empty, so nobody can have queued in vain.
             self._worker = None

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.errors import Malformed, TooLarge, UnsupportedFormat
+from gateway.headers import header
 
 JSON = "application/json"
 CBOR = "application/cbor"
@@ -23,7 +24,7 @@ async def read_body(request: Request, limit_bytes: int) -> Any:
     Raises:
         UnsupportedFormat: another content type. TooLarge. Malformed: not what its type says.
     """
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    kind = (header(request.scope, b"content-type") or JSON).partition(";")[0].strip().lower()
     decode = _DECODERS.get(kind)
     if decode is None:
         raise UnsupportedFormat(f"send {JSON} or {CBOR}")
@@ -87,7 +88,7 @@ async def bounded(request: Request, limit_bytes: int) -> bytes:
         TooLarge. ClientDisconnect: the client has gone.
     """
     # The declared length is read as digits only: a header is no reason for a fault of ours.
-    declared = request.headers.get("content-length", "")
+    declared = header(request.scope, b"content-length") or ""
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit_bytes:
         raise TooLarge(f"at most {limit_bytes} bytes")
     body, more = b"", True

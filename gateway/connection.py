@@ -1,13 +1,20 @@
 """One client's connection: uvicorn's, with bounds it does not have, and the name in the client's certificate.
 
 A request that never ends, or does not come, would hold memory or a connection for good.
+
+Polls that are answered out of memory (gateway/idle.py) are so without a task: that would cost more than their
+answer.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway import whole
+from gateway.idle import IdlePolls
 from gateway.tls import COMMON_NAME, name_of
 
 #: The request line and all headers. The longest known are some hundred bytes.
@@ -28,6 +35,8 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._common_name: str | None = None
+        #: Of the gateway's application; another one has none.
+        self._idle_polls: IdlePolls | None = getattr(self.app, "idle_polls", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -63,6 +72,22 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_request = False
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        polls = self._idle_polls
+        # Who does not read its answers is waited for, which takes a task.
+        if (
+            polls is None
+            or self.flow.write_paused
+            or not polls.offer(cycle.scope, partial(self._end, cycle, app))  # type: ignore[arg-type]
+        ):
+            super()._start_asgi_task(cycle, app)
+
+    def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
+        if answer is not None:
+            whole.write(cycle, answer)
+        elif not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def _time(self) -> None:
         """A timer runs while a request is awaited that has begun, or the first one."""

@@ -1,16 +1,19 @@
 """POST feedback: what a vehicle says of an action, or of the request to cancel it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.batch import WAITING_ITEMS
 from gateway.body import read_body
 from gateway.errors import Missing, Over, Refusal, WrongMethod
 from gateway.fleet import Fleet
 from gateway.ids import path_id
 from gateway.known import Vehicle
 from gateway.quota import Quota
+from gateway.resource import Prove
 from gateway.said import read_feedback
 from store.reports import Channel, Effect, Report
 
@@ -29,21 +32,42 @@ _RECORDED = Response()
 
 
 class Feedback:
-    """Records reports of one channel. 200 means: it is in the database, for good."""
+    """Records reports of one channel. 200 means: it is in the database, for good.
 
-    def __init__(self, fleet: Fleet, quota: Quota, channel: Channel) -> None:
+    Vehicles need only be remembered (`Authentication.remembered`): whether they still are who they have
+    proven to be is asked in the transaction that records.
+
+    Args:
+        prove: asks it now.
+    """
+
+    def __init__(self, fleet: Fleet, quota: Quota, channel: Channel, prove: Prove[Vehicle]) -> None:
         self._fleet = fleet
         self._quota = quota
         self._channel: Channel = channel
+        self._prove = prove
 
     async def post(self, request: Request, vehicle: Vehicle) -> Response:
-        action = path_id(request.path_params["action"])
-        said, device_at = read_feedback(await read_body(request, FEEDBACK_MAX_BYTES))
-        report = Report(vehicle.vehicle_id, action, self._channel, said, device_at)
-        await self._quota.check(report)
+        try:
+            report = await self._read(request, vehicle)
+        except Refusal:
+            if vehicle.known_in is not None:  # whoever has no proof any more is told only that
+                await self._prove(request, WAITING_ITEMS)
+            raise
         effect = await self._fleet.record(report)
+        if effect is Effect.UNPROVEN:
+            now = await self._prove(request, WAITING_ITEMS)
+            report = replace(report, vehicle_id=now.vehicle_id, known_in=None)
+            effect = await self._fleet.record(report)
         self._quota.recorded(report, effect)
         if effect in _REFUSED:
             kind, message = _REFUSED[effect]
             raise kind(message)
         return _RECORDED
+
+    async def _read(self, request: Request, vehicle: Vehicle) -> Report:
+        action = path_id(request.path_params["action"])
+        said, device_at = read_feedback(await read_body(request, FEEDBACK_MAX_BYTES))
+        report = Report(vehicle.vehicle_id, action, self._channel, said, device_at, vehicle.known_in)
+        await self._quota.check(report)
+        return report

@@ -27,6 +27,7 @@ from store.beginning import begin
 from store.configuration import Mode
 from store.consent import Heard
 from store.epoch import epoch
+from store.group import group_transaction
 from store.offers import Deployment, StoredArtifact
 from store.polls import Standing
 from store.reports import Effect, Report
@@ -44,9 +45,9 @@ SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
 #: So long without a failure counts as back.
 STEADY_SECONDS = 5
 
-#: Between two questions for the epoch. No vehicle minds two milliseconds; asked for as fast as it goes, the
+#: Between two questions for the epoch. No vehicle minds a millisecond; asked for as fast as it goes, the
 #: epoch costs the database more than all else that an idle poll does.
-EPOCHS_APART_SECONDS = 0.002
+EPOCHS_APART_SECONDS = 0.001
 
 #: Signs that the database is away, busy or failing over, not that a request is at fault. psycopg counts
 #: lock and statement time-outs, deadlocks and the pool's own errors among the operational ones.
@@ -103,12 +104,12 @@ class Fleet:
         fill = max(self._standings.load(), self._admissions.load(), self._epochs.load()) / POLLS_WAITING
         self._pressure = self._pressure.after(min(fill, 1.0), timedelta(seconds=time.monotonic()))
 
-    async def epoch(self, waiting_items: int) -> int:
+    def epoch(self, waiting_items: int) -> asyncio.Future[int]:
         """The epoch as it is after this was called; callers that come together share one question.
 
         Unavailable where more wait already.
         """
-        return await self._epochs.submit(None, waiting_items)
+        return self._epochs.submit(None, waiting_items)
 
     async def standing(self, vin: str, waiting_items: int) -> Standing | None:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
@@ -217,7 +218,13 @@ class Fleet:
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
-        return await self._committed(lambda connection: reports.record(connection, group))
+        async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
+            async with group_transaction(connection):
+                effects = await reports.record(connection, group)
+                self._reports.go_on()  # the next one waits for the campaign's lock while this one commits
+            return effects
+
+        return await self._work(recorded)
 
     async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
         self.look()

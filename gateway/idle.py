@@ -1,14 +1,16 @@
 """Polls of vehicles for which there is nothing, answered out of memory.
 
-Most requests of a fleet are these. They are answered before the application routes them, if the vehicle was
-idle when its standing was asked for and the epoch is still the same: one tiny question to the database,
-shared by all polls that arrive meanwhile. So an answer is as fresh as if everything had been asked for.
-All other requests, and all that is out of the ordinary, go the usual way.
+Most requests of a fleet are these. The connection hands them over before it begins with a request at all
+(gateway/connection.py), and they are answered if the vehicle was idle when its standing was asked for and the
+epoch is still the same: one tiny question to the database, shared by all polls that arrive meanwhile. So an
+answer is as fresh as if everything had been asked for. All other requests, and all that is out of the
+ordinary, go the usual way.
 """
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -19,7 +21,9 @@ from gateway.known import Known
 from gateway.messages import retry_after
 
 #: The answer to a request of this vehicle, for which there is nothing but what it installed last.
-Answer = Callable[[Request, str, int | None], Response]
+Answer = Callable[[Scope, str, int | None], Response]
+#: What is done with the answer; None: the request goes the usual way.
+Done = Callable[[Response | None], None]
 
 
 class IdlePolls:
@@ -40,33 +44,43 @@ class IdlePolls:
         self._take = take
         self._idle = idle
 
-    async def answer(self, scope: Scope) -> Response | None:
-        """The answer to the poll of an idle vehicle; None: another request, it goes the usual way."""
-        if scope["method"] != "GET" or not scope["path"].startswith(self._vehicles):
-            return None
-        vin = scope["path"][len(self._vehicles) :]
+    def offer(self, scope: Scope, done: Done) -> bool:
+        """Whether this is the poll of an idle vehicle; if so, `done` is called later, and once."""
+        path: str = scope["path"]
+        if scope["method"] != "GET" or not path.startswith(self._vehicles):
+            return False
+        vin = path[len(self._vehicles) :]
         if "/" in vin:
-            return None
-        proof = self._known.proof(vin, _authorization(scope))
+            return False
+        proof = self._known.proof_in(scope, vin)
         if not self._known.idle(proof):
-            return None
+            return False
         try:
-            vehicle_id = self._known.vehicle_id(proof, await self._fleet.epoch(POLLS_WAITING))
-            if vehicle_id is None or not self._known.idle(proof):
-                return None
-            answer = self._idle(Request(scope), vin, self._known.installed(proof))
-            self._take(vehicle_id)
-            return answer
-        except TooOften as refusal:
-            return refusal_answer(refusal)
+            asked = self._fleet.epoch(POLLS_WAITING)
         except Unavailable as away:
-            return refusal_answer(Unavailable(str(away), retry_after(vin, self._fleet.pressure)))
-        except Exception:
-            return None  # the usual way finds the same, says it and logs it
+            asyncio.get_running_loop().call_soon(done, self._sent_away(vin, away))
+        else:
+            asked.add_done_callback(partial(self._end, scope, vin, proof, done))
+        return True
 
+    def _end(self, scope: Scope, vin: str, proof: bytes, done: Done, asked: asyncio.Future[int]) -> None:
+        try:
+            answer = self._answer(scope, vin, proof, asked.result())
+        except TooOften as refusal:
+            answer = refusal_answer(refusal)
+        except Unavailable as away:
+            answer = self._sent_away(vin, away)
+        except (Exception, asyncio.CancelledError):
+            answer = None  # the usual way finds the same, says it and logs it
+        done(answer)
 
-def _authorization(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return str(value, "latin-1")
-    return ""
+    def _answer(self, scope: Scope, vin: str, proof: bytes, epoch: int) -> Response | None:
+        vehicle_id = self._known.vehicle_id(proof, epoch)
+        if vehicle_id is None or not self._known.idle(proof):
+            return None
+        answer = self._idle(scope, vin, self._known.installed(proof))
+        self._take(vehicle_id)
+        return answer
+
+    def _sent_away(self, vin: str, away: Unavailable) -> Response:
+        return refusal_answer(Unavailable(str(away), retry_after(vin, self._fleet.pressure)))

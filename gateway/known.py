@@ -8,21 +8,26 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
+from starlette.types import Scope
+
+from gateway.headers import header
 from store.polls import Standing
 
 #: A million take some 150 MiB. Beyond it all is forgotten, and learnt again.
 MOST_PROOFS = 1_000_000
 
 _PROOF_BYTES = 16
+_PROOF = "ringmaster.proof"
 _ACTION_BITS = 31
 
 
 @dataclass(frozen=True, slots=True)
 class Vehicle:
-    """A vehicle that has proven who it is."""
+    """A vehicle that has proven who it is; in the epoch ``known_in``, where it was not asked since."""
 
     vehicle_id: int
     vin: str
+    known_in: int | None = None
 
 
 class Known:
@@ -45,6 +50,13 @@ class Known:
         """Stands for a vehicle and what it showed; keyed, so that nobody can look for two that are alike."""
         shown = f"{vin}\0{authorization}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(shown, digest_size=_PROOF_BYTES, key=self._key).digest()
+
+    def proof_in(self, scope: Scope, vin: str) -> bytes:
+        """The proof of a request of this vehicle, made once for it."""
+        proof: bytes | None = scope.get(_PROOF)
+        if proof is None:
+            proof = scope[_PROOF] = self.proof(vin, header(scope, b"authorization") or "")
+        return proof
 
     def learn(self, proof: bytes, standing: Standing) -> None:
         """Keep what was found of the vehicle that showed this proof."""
@@ -69,6 +81,11 @@ class Known:
         self._begin(epoch)
         fact = self._facts.get(proof)
         return None if fact is None else fact >> _ACTION_BITS + 1
+
+    def remembered(self, proof: bytes, vin: str) -> Vehicle | None:
+        """The vehicle that showed this proof, if its epoch still lasts."""
+        fact = self._facts.get(proof)
+        return None if fact is None else Vehicle(fact >> _ACTION_BITS + 1, vin, self._epoch)
 
     def idle(self, proof: bytes) -> bool:
         """Whether there was nothing for the vehicle that showed this proof."""

@@ -1,13 +1,17 @@
 """GET base: the poll. The one request every vehicle makes, again and again."""
 
+from functools import lru_cache
+
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from campaign.assignment import STARTED
 from campaign.polling import interval
 from gateway import messages
-from gateway.answer import document, media_type
+from gateway.answer import Tagged, document, media_type, written
 from gateway.fleet import Fleet
+from gateway.headers import header
 from gateway.links import Links
 from runtime.settings import Settings
 from store.polls import Standing
@@ -39,12 +43,23 @@ class Poll:
         )
         return document(request, answer)
 
-    def idle(self, request: Request, vin: str, installed: int | None) -> Response:
+    def idle(self, scope: Scope, vin: str, installed: int | None) -> Response:
         """The answer to a vehicle for which there is nothing."""
         wait = interval(waits=False, soon=self._soon, seldom=self._seldom, level=self._fleet.pressure)
-        home = "" if installed is None else self._links.home(request, vin)  # which is the base of a link
-        answer = messages.poll(home, messages.sleep(vin, wait), installed=installed)
-        return document(request, answer)
+        sleep = messages.sleep(vin, wait)
+        if installed is not None:
+            request = Request(scope)
+            home = self._links.home(request, vin)
+            return document(request, messages.poll(home, sleep, installed=installed))
+        answer = _sleep(sleep, media_type(header(scope, b"accept")))
+        return answer.unless_known(header(scope, b"if-none-match"))
+
+
+#: Intervals of the wire in all formats: a few hundred, unless vehicles wait for the opening of windows.
+@lru_cache(maxsize=4_096)
+def _sleep(sleep: str, kind: str) -> Tagged:
+    """The answer that says no more than when to come again; many vehicles have the same."""
+    return written(messages.poll("", sleep), kind)
 
 
 def _visible(vehicle: Standing) -> int | None:

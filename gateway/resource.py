@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway import whole
 from gateway.errors import Failed, Refusal, Unavailable, WrongMethod, refusal_answer
 from gateway.messages import retry_after
 
@@ -53,7 +54,7 @@ class Resource(Generic[Who]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answer(request)
-        await response(scope, receive, send)
+        await whole.answer(response, scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         try:

@@ -29,11 +29,6 @@ asked AS (
     FROM asked JOIN module USING (campaign_id, sha256) GROUP BY vehicle_id, campaign_id, attempt
 )"""
 
-#: The state is asked for by CASE, which keeps the planner from the index of all that is in flight. When it
-#: plans, statistics say that nothing is, and it would read thousands for each vehicle.
-_MAY_BEGIN = f"""CASE WHEN a.state IN ({STARTED_SQL}) THEN true
-    WHEN a.state = 'offered' THEN {STANDS_SQL} AND NOT a.cancel_wanted END"""
-
 #: Who installs already may fetch what is missing; which files it has had before this offer proves nothing.
 _BEGIN = f"""
 WITH {_WANTED}
@@ -43,7 +38,7 @@ SET state = CASE a.state WHEN 'offered' THEN 'downloading' ELSE a.state END,
     fetched_at = clock_timestamp(), heard_at = clock_timestamp()
 FROM wanted AS w JOIN campaign AS c ON c.id = w.campaign_id
 WHERE a.vehicle_id = w.vehicle_id AND a.campaign_id = w.campaign_id AND a.attempt = w.attempt
-  AND {_MAY_BEGIN}
+  AND (a.state IN ({STARTED_SQL}) OR a.state = 'offered' AND {STANDS_SQL} AND NOT a.cancel_wanted)
 RETURNING a.vehicle_id, a.campaign_id, a.attempt
 """
 
@@ -51,7 +46,7 @@ _FETCHED = f"""
 WITH {_WANTED}
 SELECT a.vehicle_id, a.campaign_id, a.attempt
 FROM wanted AS w JOIN assignment AS a USING (vehicle_id, campaign_id, attempt)
-WHERE CASE WHEN a.state IN ({IN_FLIGHT_SQL}) THEN a.fetched_at >= a.offered_at AND w.bits & ~a.files = 0 END
+WHERE a.state IN ({IN_FLIGHT_SQL}) AND a.fetched_at >= a.offered_at AND w.bits & ~a.files = 0
 """
 
 

@@ -32,7 +32,7 @@ async def ask(connection: AsyncConnection, failed: Sequence[Held]) -> list[Asked
     """Ask what the guards of vehicles that have just failed must know, by all that needs no clock: one
     question for each campaign. A success shuts no gate, and no cohort but theirs looks worse than before.
 
-    In a pipeline this waits for nothing.
+    In a `group_transaction` this waits for nothing.
     """
     asked = []
     for campaign_id in sorted({row.campaign_id for row in failed}):

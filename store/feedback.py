@@ -12,13 +12,18 @@ Channel = Literal["deployment", "cancel"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One feedback of one vehicle; ``device_at`` is the vehicle's own clock."""
+    """One feedback of one vehicle; ``device_at`` is the vehicle's own clock.
+
+    ``known_in`` is the epoch (store/epoch.py) in which the vehicle had proven who it is, where it was not
+    asked since. In another one the report is not recorded.
+    """
 
     vehicle_id: int
     action: int
     channel: Channel
     said: Said
     device_at: datetime | None = None
+    known_in: int | None = None
 
 
 class Effect(StrEnum):
@@ -28,3 +33,4 @@ class Effect(StrEnum):
     OVER = "over"
     UNKNOWN = "unknown"
     NOT_CANCELLING = "not_cancelling"
+    UNPROVEN = "unproven"

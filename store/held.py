@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from campaign.assignment import HARMED, IN_FLIGHT, TERMINAL, Target
 from store.evidence import SLICE_SQL
-from store.words import ALL_FILES_SQL, EXCLUDED_SQL, STANDS_SQL
+from store.words import ALL_FILES_SQL, EXCLUDED_SQL, STANDS_SQL, int_array
 
 #: Vehicle and campaign.
 Key = tuple[int, int]
@@ -113,9 +113,7 @@ _INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 
 async def read(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Held]:
     """The assignments by vehicle and campaign, under the lock of their campaigns."""
-    ordered = sorted(keys)
-    asked = [vehicle for vehicle, _ in ordered], [campaign for _, campaign in ordered]
-    cursor = await connection.execute(_READ, asked)
+    cursor = await connection.execute(_READ, _columns(sorted(keys)))
     return {row[:2]: Held(*row) for row in await cursor.fetchall()}
 
 
@@ -128,8 +126,11 @@ async def write(connection: AsyncConnection, rows: Sequence[Held]) -> None:
     if changed:
         await connection.execute(_WRITE, [Jsonb([_change(row) for row in changed])])
     if heard:
-        keys = [row.vehicle_id for row in heard], [row.campaign_id for row in heard]
-        await connection.execute(_HEARD, keys)
+        await connection.execute(_HEARD, _columns([row.key for row in heard]))
+
+
+def _columns(keys: Sequence[Key]) -> tuple[str, str]:
+    return int_array(vehicle for vehicle, _ in keys), int_array(campaign for _, campaign in keys)
 
 
 def _only_heard(row: Held) -> bool:

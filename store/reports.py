@@ -4,9 +4,9 @@ The group takes the locks of its campaigns, reads the assignments, lets the pure
 every change with set-based statements. If a guard of a touched phase is breached the gate is closed here, so
 that from this commit on nobody is admitted, without waiting for a worker or for Temporal.
 
-The database is waited for twice, to read and to write: statements of which none needs the answer of another
-go to it together (libpq's pipeline). In a group of thirty the way there and back would cost more than the
-statements do.
+In a `group_transaction` the database is waited for twice, to read and to write: statements of which none
+needs the answer of another go to it together. In a group of thirty the way there and back would cost more
+than the statements do.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ from campaign.action import split
 from campaign.assignment import FAILURES, Target
 from store import breaches, held
 from store.ecu_words import with_ecus
+from store.epoch import EPOCH_SQL
 from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
 from store.installed import install
@@ -57,22 +58,25 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         One effect per report, in the same order.
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
-    async with connection.pipeline():
-        await connection.execute(PLAN_ONCE_SQL)
-        await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
-        rows = await held.read(connection, set(keys))
+    await connection.execute(PLAN_ONCE_SQL)
+    await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
+    epoch = await connection.execute(f"SELECT {EPOCH_SQL}")
+    rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
-    decided = [decide(rows.get(key), report) for key, report in zip(keys, told, strict=True)]
+    good_in = (None, *(await epoch.fetchall())[0])
+    decided = [
+        decide(rows.get(key), report) if report.known_in in good_in else (Effect.UNPROVEN, "unproven")
+        for key, report in zip(keys, told, strict=True)
+    ]
     changed = [row for row in rows.values() if row.heard]
-    async with connection.pipeline():
-        if changed:
-            await _write(connection, changed)
-        if log := list(_log(reports, decided)):
-            await connection.execute(_LOG, [Jsonb(log)])
-        if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
-            await install(connection, installed)
-        failed = [row for row in changed if row.moved and row.state in FAILURES]
-        asked = await breaches.ask(connection, failed)
+    if changed:
+        await _write(connection, changed)
+    if log := list(_log(reports, decided)):
+        await connection.execute(_LOG, [Jsonb(log)])
+    if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
+        await install(connection, installed)
+    failed = [row for row in changed if row.moved and row.state in FAILURES]
+    asked = await breaches.ask(connection, failed)
     await breaches.close_breached(connection, asked)
     return [effect for effect, _ in decided]
 
@@ -94,7 +98,7 @@ async def _count_acknowledged(connection: AsyncConnection, corrected: Sequence[H
 
 def _log(reports: Sequence[Report], decided: Sequence[tuple[Effect, str]]) -> Iterable[dict[str, Any]]:
     for report, (effect, word) in zip(reports, decided, strict=True):
-        if effect is Effect.UNKNOWN:
+        if effect in (Effect.UNKNOWN, Effect.UNPROVEN):
             continue
         campaign, attempt = split(report.action)
         line: dict[str, Any] = {

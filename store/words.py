@@ -1,4 +1,4 @@
-"""The states of an assignment as SQL lists, written once."""
+"""The states of an assignment as SQL lists, written once, and what else many statements say."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,14 @@ from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, OPEN, STA
 def sql_list(states: Iterable[Target]) -> str:
     """``'a', 'b'`` for ``IN (…)``; the words are ours, never a caller's."""
     return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+def int_array(numbers: Iterable[int]) -> str:
+    """Numbers as PostgreSQL writes an array of them, for ``%s::int[]``.
+
+    Of a list psycopg takes each number for itself, which for a group costs as much as the rules do.
+    """
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 OPEN_SQL = sql_list(OPEN)

@@ -9,6 +9,7 @@ import psycopg
 from campaign.action import action_id
 from campaign.assignment import Said
 from store.connect import conninfo
+from store.group import group_transaction
 from store.reports import Report, record
 
 #: A vehicle's installation in its own words.
@@ -33,11 +34,9 @@ async def tell(url: str, campaign_id: int, vehicles: Sequence[int], group: int, 
 
 async def _tell(url: str, campaign_id: int, vehicles: Sequence[int], group: int) -> None:
     action = action_id(campaign_id, 1)
-    async with await psycopg.AsyncConnection.connect(conninfo(url)) as connection:
+    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
         for at in range(0, len(vehicles), group):
             for said in STORY:
-                await record(
-                    connection,
-                    [Report(vehicle, action, "deployment", said) for vehicle in vehicles[at : at + group]],
-                )
-                await connection.commit()
+                told = [Report(vehicle, action, "deployment", said) for vehicle in vehicles[at : at + group]]
+                async with group_transaction(connection):
+                    await record(connection, told)

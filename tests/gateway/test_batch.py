@@ -35,11 +35,11 @@ class Work:
         return [2 * item for item in items]
 
 
-async def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Task[int]]:
-    """The items, queued in this order; the tasks wait for their results."""
-    tasks = [asyncio.create_task(batch.submit(item)) for item in items]
-    await asyncio.sleep(0)  # each task runs to its first wait
-    return tasks
+async def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Future[int]]:
+    """The items, queued in this order; their results will come."""
+    results = [batch.submit(item) for item in items]
+    await asyncio.sleep(0)  # the group's task runs to its first wait
+    return results
 
 
 async def test_what_queues_while_a_group_runs_becomes_the_next_group_in_order() -> None:
@@ -183,3 +183,30 @@ async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:
     for item in range(4):
         assert await batch.submit(item) == item
     assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(began))
+
+
+async def test_the_next_group_begins_beside_one_that_says_so_and_no_third_one() -> None:
+    began: list[list[int]] = []
+    ends = [asyncio.Event() for _ in range(3)]
+
+    async def carry(items: Sequence[int]) -> Sequence[int]:
+        began.append(list(items))
+        batch.go_on()
+        await ends[len(began) - 1].wait()
+        return items
+
+    batch = Batch(carry)
+    results = []
+    for item in range(3):
+        results += await submit(batch, item)
+        await asyncio.sleep(0.01)
+    assert began == [[0], [1]]
+    ends[0].set()
+    assert await results[0] == 0
+    await asyncio.sleep(0.01)
+    assert began == [[0], [1], [2]]
+    assert not results[1].done()
+    for end in ends:
+        end.set()
+    await batch.drained()
+    assert [await result for result in results] == [0, 1, 2]

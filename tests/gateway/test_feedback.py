@@ -1,13 +1,17 @@
 """Feedback: 200 means recorded, and nothing else is."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import orjson
 import pytest
+from psycopg import AsyncConnection
 
 from campaign.assignment import Target
+from gateway.server import POOL_MAX
+from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.world import World
 
@@ -209,3 +213,47 @@ async def test_feedback_is_posted(new_vehicle: NewVehicle) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         answer = await vehicle.send(method, "/deploymentBase/129/feedback")
         assert (answer.status, answer.headers["allow"]) == (405, "POST"), method
+
+
+@pytest.mark.parametrize("execution", ["download", "nonsense"])
+async def test_a_report_with_a_token_that_is_no_good_any_more_is_refused_and_not_recorded(
+    new_vehicle: NewVehicle, world: World, execution: str
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    for _ in range(2):  # the second one out of memory
+        assert (await vehicle.feedback(action, "download")).status == 200
+    world.run("UPDATE vehicle SET token_hash = sha256('another'::bytea)")
+    assert (await vehicle.feedback(action, execution)).status == 401
+    assert world.value("SELECT count(*) FROM report") == 2
+
+
+async def test_a_report_in_another_epoch_is_recorded_once_its_proof_is_good_in_that_one(
+    new_vehicle: NewVehicle, world: World
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    for said in range(1, 4):
+        assert (await vehicle.feedback(action, "download")).status == 200
+        assert world.value("SELECT count(*) FROM report") == said
+        world.run("UPDATE epoch SET number = number - 1")
+
+
+async def test_a_group_that_fails_at_its_end_leaves_nothing_and_spoils_no_connection(
+    new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    record = reports.record
+
+    async def spoilt(connection: AsyncConnection, group: Sequence[reports.Report]) -> list[reports.Effect]:
+        effects = await record(connection, group)
+        await connection.execute("SELECT 1 / 0")  # raised when the commit is waited for
+        return effects
+
+    monkeypatch.setattr(reports, "record", spoilt)
+    for _ in range(POOL_MAX + 1):
+        assert (await vehicle.feedback(action, "download")).status == 500
+    monkeypatch.setattr(reports, "record", record)
+    assert (await vehicle.feedback(action, "download")).status == 200
+    assert world.value("SELECT count(*) FROM report") == 1

@@ -31,6 +31,7 @@ from store.campaigns import register, select_targets
 from store.connect import connect, conninfo
 from store.consent import Heard
 from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
+from store.group import group_transaction
 from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
@@ -403,7 +404,7 @@ class Gateway:
             return await begin(self.connection, vehicle, action, sha256)
 
     async def record(self, *group: Report) -> list[Effect]:
-        async with self.connection.transaction():
+        async with group_transaction(self.connection):
             return await reports.record(self.connection, group)
 
     async def say(

@@ -1,0 +1,99 @@
+"""Answers written whole, and polls that are answered before a task begins: nothing else differs."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.connection import Connection
+from tests.gateway.conftest import NewVehicle
+from tests.gateway.http import Client, Vehicle
+from tests.gateway.world import World
+
+
+class Counting:
+    """A transport that counts what is written to it."""
+
+    def __init__(self, transport: asyncio.Transport, written: list[bytes]) -> None:
+        self._transport = transport
+        self._written = written
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What connections that are made from now on write, piece by piece."""
+    pieces: list[bytes] = []
+    made = Connection.connection_made
+
+    def counted(self: Connection, transport: asyncio.Transport) -> None:
+        made(self, Counting(transport, pieces))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Connection, "connection_made", counted)
+    return pieces
+
+
+def request(vehicle: Vehicle, *more: str, version: str = "1.1") -> bytes:
+    """A poll as it is sent."""
+    proof = f"Authorization: TargetToken {vehicle.token}"
+    return "\r\n".join([f"GET {vehicle.home} HTTP/{version}", "Host: x", proof, *more, "", ""]).encode()
+
+
+async def told(client: Client, *requests: bytes) -> bytes:
+    """All that is answered to these, sent at once, of which the last one ends the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(client.url.rpartition(":")[2]))
+    writer.write(b"".join(requests))
+    async with asyncio.timeout(10):
+        answers = await reader.read()
+    writer.close()
+    return answers
+
+
+async def test_head_and_body_of_an_answer_are_one_write(
+    new_vehicle: NewVehicle, world: World, written: list[bytes]
+) -> None:
+    vehicle, number = new_vehicle()
+    for _ in range(2):  # the second one out of memory
+        await vehicle.poll()
+    world.assign(number, world.campaign(world.file()))
+    assert set((await vehicle.poll()).link) == {"deploymentBase"}
+    assert (await vehicle.feedback(1, "closed")).status == 404
+    assert len(written) == 4
+    assert all(piece.startswith(b"HTTP/1.1 ") and piece.endswith(b"}") for piece in written)
+
+
+async def test_what_is_asked_together_is_answered_in_turn(client: Client, new_vehicle: NewVehicle) -> None:
+    idle, _ = new_vehicle()
+    await idle.poll()
+    stranger = Vehicle(client, "UNKNOWN", "wrong")
+    asked = [request(idle), request(stranger), request(idle), request(stranger, "Connection: close")]
+    answers = (await told(client, *asked)).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200", b"401", b"200", b"401"]
+
+
+@pytest.mark.parametrize(
+    "last", [{"more": ("Connection: close",)}, {"version": "1.0"}], ids=["asked to close", "HTTP/1.0"]
+)
+async def test_an_idle_poll_is_the_last_one_where_the_client_says_so(
+    client: Client, new_vehicle: NewVehicle, last: dict[str, Any]
+) -> None:
+    vehicle, _ = new_vehicle()
+    await vehicle.poll()
+    answer = await told(client, request(vehicle, *last.get("more", ()), version=last.get("version", "1.1")))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+async def test_more_idle_polls_than_a_stack_is_deep_are_answered_at_once(
+    client: Client, new_vehicle: NewVehicle
+) -> None:
+    vehicle, _ = new_vehicle()
+    await vehicle.poll()
+    answers = await told(client, request(vehicle) * 300, request(vehicle, "Connection: close"))
+    assert answers.count(b"HTTP/1.1 200 ") == 301
