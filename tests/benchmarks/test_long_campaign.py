@@ -31,5 +31,5 @@ def test_a_campaign_that_a_guard_has_paused_ends_the_measurement_and_is_not_wait
 ) -> None:
     monkeypatch.setattr(fleet, "FAILING", 2)
     given = ["--vehicles", "2000", "--few", "1000", "--tick", "720", "--out", str(tmp_path / "result.json")]
-    with pytest.raises(RuntimeError, match="was paused: .*installation_success_rate"):
+    with pytest.raises(RuntimeError, match=r"was paused: .*installation_success_rate"):
         CliRunner().invoke(app, given, catch_exceptions=False)
