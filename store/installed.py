@@ -16,8 +16,8 @@ SELECT FROM ecu WHERE vehicle_id = ANY(%s) ORDER BY vehicle_id, name FOR NO KEY 
 #: may hold it for long, and this transaction holds the campaign.
 #:
 #: The planner takes an array for ten rows and the modules of a package for a hundred. So that no table of the
-#: whole fleet is read, the assignments are found before the modules, the vehicles are named again for the ECUs,
-#: and OFFSET makes it look into the history for each of them.
+#: whole fleet is read, the assignments are found before the modules, the ECUs' vehicles are named again, and
+#: OFFSET makes it look into the history for each of them.
 _INSTALLED = """
 WITH told AS MATERIALIZED (
     SELECT a.vehicle_id, a.campaign_id, a.offered_at
