@@ -123,6 +123,7 @@ async def _measure(
                 console.print(f"a campaign over {vehicles} vehicles …")
                 fleet.fill(connection, model, vehicles)
                 found.append(await _run(environment, settings, model, phase * BAKING))
+                fleet.check(connection, len(found), vehicles)
                 processes.check()
             memory = resident_mib(worker.pid, peak=True)
     few, many = found

@@ -91,3 +91,30 @@ def let_report(connection: Connection, span: timedelta) -> None:
     connection.execute(_REPORTS.format(span=span.total_seconds(), failing=FAILING).encode())
     connection.execute(_AT_EACH_TICK)
     connection.execute(_NEXT)
+
+
+#: Who has an outcome, and what the counts do not say as the assignments do.
+_COUNTED = """
+SELECT (SELECT count(*) FROM assignment WHERE campaign_id = %(id)s AND finished_at IS NOT NULL), ARRAY(
+    SELECT t::text FROM (
+        SELECT 'tally', phase, configuration_id::text, state, count(*)
+        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
+        UNION ALL
+        SELECT 'slice', phase, slice::text, state, count(*)
+        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
+        EXCEPT (
+            SELECT 'tally', phase, configuration_id::text, state, vehicles
+            FROM tally WHERE campaign_id = %(id)s
+            UNION ALL
+            SELECT 'slice', phase, began::text, state, vehicles FROM slice WHERE campaign_id = %(id)s)
+    ) AS t LIMIT 5)
+"""
+
+
+def check(connection: Connection, campaign: int, vehicles: int) -> None:
+    """All have reported their outcome, and every count says so."""
+    found = connection.execute(_COUNTED, {"id": campaign}).fetchone()
+    if found != (vehicles, []):
+        raise RuntimeError(
+            f"of {vehicles} vehicles these have ended, and counts are not as they are: {found}"
+        )
