@@ -132,7 +132,8 @@ async def _measure(
     sheet.add("days of the campaign", many.days, "d")
     sheet.add("supervisions in the history", many.supervisions)
     sheet.add("events of the run", many.events, at_most=1_500)
-    sheet.add(f"the same beside {sizes[0]} vehicles", many.events, floor=few.events, at_most=1.05)
+    # Where some fail the rate that is shown changes, at the most once with each supervision.
+    sheet.add(f"the same beside {sizes[0]} vehicles", many.events, floor=few.events, at_most=1.15)
     sheet.add("history of the run", many.size / 1024, "KiB", floor=few.size / 1024)
     sheet.add("memory of the worker at its highest", memory, "MiB", at_most=300)
     sheet.add("real time", many.took, "s")
