@@ -15,8 +15,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from benchmarks.sheet import RESULTS, Figure, machine, table
+from benchmarks.sheet import RESULTS, Figure, machine, show, table
 from commands.local import ROOT
 
 console = Console(stderr=True)
@@ -62,7 +63,7 @@ def main(
     chosen = [run for run in RUNS if not names or run.name in names]
     failed = [run.name for run in chosen if not _ran(run, full, out)]
     results = {run.name: _read(out, run.name) for run in chosen if run.name not in failed}
-    Console().print(_all(results))
+    show(_all(results))
     (out / "all.json").write_text(json.dumps({**machine(), "results": results}, indent=2) + "\n")
     if failed:
         console.print(f"did not run to their end: {', '.join(failed)}")
@@ -84,7 +85,7 @@ def _read(out: Path, name: str) -> dict[str, object]:
     return body
 
 
-def _all(results: Mapping[str, Mapping[str, object]]) -> object:
+def _all(results: Mapping[str, Mapping[str, object]]) -> Table:
     rows = []
     for name, body in results.items():
         figures = body["figures"]

@@ -18,6 +18,9 @@ from rich.table import Table
 #: Where results go unless another place is named.
 RESULTS = Path(".ringmaster/bench")
 
+#: Of a table in a file or a pipe, where nobody says how long lines may be.
+_WIDTH = 150
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -73,7 +76,7 @@ class Sheet:
 
     def show(self) -> None:
         """Print the table to standard output."""
-        Console().print(table(self.title, [("", figure) for figure in self.figures]))
+        show(table(self.title, [("", figure) for figure in self.figures]))
 
     def write(self, path: Path) -> None:
         """Write the JSON: figures, machine, command and time."""
@@ -84,6 +87,12 @@ class Sheet:
         """The JSON as a dictionary."""
         figures = [asdict(each) | {"ratio": each.ratio, "met": each.met} for each in self.figures]
         return {"title": self.title, "figures": figures, **machine()}
+
+
+def show(found: Table) -> None:
+    """Print a table to standard output."""
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=_WIDTH)).print(found)
 
 
 def machine() -> dict[str, Any]:

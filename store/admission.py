@@ -62,9 +62,10 @@ WHERE c.id = a.campaign_id AND p.number = a.phase AND a.vehicle_id = ANY(%s) AND
   AND {DELIVERING_SQL} AND p.allowance > 0 AND {OUTDATED_SQL}
 """
 
-#: Who might be offered what, and the room there is for it.
+#: Who might be offered what, and the room there is for it. That is counted once for a phase: a campaign of
+#: hundreds of configurations has thousands of counts, and they would be summed for each vehicle.
 _CANDIDATES = f"""
-room AS (
+room AS MATERIALIZED (
     SELECT p.campaign_id, p.number AS phase, p.allowance - coalesce((
         SELECT sum(t.vehicles) FROM tally AS t
         WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.state NOT IN ({OPEN_SQL})

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 
 from store.held import Key
 
@@ -14,18 +13,24 @@ SELECT FROM ecu WHERE vehicle_id = ANY(%s) ORDER BY vehicle_id, name FOR NO KEY 
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
-#: may hold it for long, and this transaction holds the campaign. The vehicles are named twice: the planner
-#: takes JSON for thousands of rows and would read the ECUs of the whole fleet.
+#: may hold it for long, and this transaction holds the campaign.
+#:
+#: The planner takes an array for ten rows and the modules of a package for a hundred. So that no table of the
+#: whole fleet is read, the assignments are found before the modules, the ECUs' vehicles are named again, and
+#: OFFSET makes it look into the history for each of them.
 _INSTALLED = """
-WITH done AS (
-    SELECT d.vehicle_id, d.campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
-    FROM jsonb_to_recordset(%(installed)s) AS d (vehicle_id int, campaign_id int)
-    JOIN campaign AS c ON c.id = d.campaign_id
-    JOIN assignment AS a ON a.vehicle_id = d.vehicle_id AND a.campaign_id = d.campaign_id
+WITH told AS MATERIALIZED (
+    SELECT a.vehicle_id, a.campaign_id, a.offered_at
+    FROM unnest(%(vehicles)s::int[], %(campaigns)s::int[]) AS d (vehicle_id, campaign_id)
+    JOIN assignment AS a USING (vehicle_id, campaign_id)
+), done AS (
+    SELECT told.vehicle_id, told.campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
+    FROM told JOIN campaign AS c ON c.id = told.campaign_id
     CROSS JOIN jsonb_array_elements(c.package -> 'modules') AS m
     WHERE NOT EXISTS (
         SELECT FROM software_change AS s
-        WHERE s.vehicle_id = d.vehicle_id AND s.ecu = m ->> 'ecu' AND s.at > a.offered_at)
+        WHERE s.vehicle_id = told.vehicle_id AND s.ecu = m ->> 'ecu' AND s.at > told.offered_at
+        OFFSET 0)
 ), history AS (
     INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, campaign_id, source, at)
     SELECT done.vehicle_id, done.ecu, e.sw_version, done.version, done.campaign_id, 'campaign',
@@ -41,7 +46,6 @@ WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu AND ecu.vehicle_i
 
 async def install(connection: AsyncConnection, keys: Sequence[Key]) -> None:
     """Write the software of campaigns into the ECUs of the vehicles that have just installed it."""
-    vehicles = [vehicle for vehicle, _ in keys]
-    installed = [{"vehicle_id": vehicle, "campaign_id": campaign} for vehicle, campaign in keys]
+    vehicles, campaigns = (list(column) for column in zip(*keys, strict=True))
     await connection.execute(_LOCK_ECUS, [vehicles])
-    await connection.execute(_INSTALLED, {"installed": Jsonb(installed), "vehicles": vehicles})
+    await connection.execute(_INSTALLED, {"vehicles": vehicles, "campaigns": campaigns})

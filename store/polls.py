@@ -41,10 +41,12 @@ WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
   AND (coalesce(live.stale, true) OR c.priority > live.priority)
 """
 
-#: A success may still be told of these, however late, and changes what the vehicle sees.
+#: A success may still be told of these, however late, and changes what the vehicle sees. OFFSET makes the
+#: planner look for each vehicle: for a group it would rather read the assignments of the whole fleet.
 _MAY_SUCCEED = f"""
 SELECT FROM assignment AS a
 WHERE a.vehicle_id = v.id AND a.fetched_at IS NOT NULL AND a.state IN ('silent', 'expired', {OPEN_SQL})
+OFFSET 0
 """
 
 #: ``limited``: null where nothing waits for the vehicle, else whether there are terms to be asked about;

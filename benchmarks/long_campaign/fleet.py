@@ -1,12 +1,14 @@
 """A fleet of many configurations that reports by itself: at each tick, as many as its time has come for.
 
 The reports are written by the database, without gateway and HTTP: what they cost is measured elsewhere. What
-they leave is what reports leave: states, slices and, by the product's own triggers, every count.
+they leave is what reports leave of a campaign: states, slices and, by the product's own triggers, every count
+and its edition. The log of reports and the software of the vehicles stay as they were.
 """
 
 from datetime import timedelta
 
 from benchmarks import fleet
+from benchmarks.fleet import INSTALLING
 from store.connect import Connection
 from store.evidence import SLICE_SQL
 from store.words import IN_FLIGHT_SQL
@@ -26,12 +28,19 @@ SELECT id, 'Radar', 'BOSCH-MRR-EVO14', '1.' || (id / 20 %% 3) || '.' || (id / 60
 FROM vehicle WHERE model = %(model)s
 """
 
-#: One in so many fails, fewer than the guards accept.
-_FAILING = 500
+#: One in so many fails, fewer than the guards accept. They are spread by a hash: each five hundredth vehicle
+#: would be one of the same country, and the guards find that out.
+FAILING = 500
+
+#: At a tick no more begin than it has time for. A tick that were stopped for that would leave twice as many
+#: to the next one, and so on.
+_AT_ONCE = 50_000
 
 #: Who installs has done so by the next tick; then as many begin as the time since the release has room for.
+#: Planned anew each time, for there are a thousand vehicles at first and a million later.
 _REPORTS = f"""
-CREATE FUNCTION fleet_reports() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION fleet_reports() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     ring record;
     due int;
@@ -39,25 +48,24 @@ DECLARE
 BEGIN
     FOR ring IN SELECT * FROM phase WHERE campaign_id = NEW.id AND released_at IS NOT NULL ORDER BY number
     LOOP
+        UPDATE assignment
+        SET state = CASE WHEN hashint4(vehicle_id) % {{failing}} = 0 THEN 'failed' ELSE 'succeeded' END,
+            finished_at = clock_timestamp(), heard_at = clock_timestamp()
+        WHERE campaign_id = NEW.id AND phase = ring.number
+          AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
         due := floor(
             ring.size * least(1, extract(epoch FROM clock_timestamp() - ring.released_at) / {{span}}));
         begun := (SELECT coalesce(sum(vehicles), 0) FROM tally
                   WHERE campaign_id = NEW.id AND phase = ring.number AND state <> 'pending');
-        UPDATE assignment
-        SET state = CASE WHEN vehicle_id % {_FAILING} = 0 THEN 'failed' ELSE 'succeeded' END,
-            finished_at = clock_timestamp(), heard_at = clock_timestamp()
-        WHERE campaign_id = NEW.id AND phase = ring.number
-          AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
         UPDATE assignment AS a
-        SET state = 'installing', attempt = 1, offered_at = clock_timestamp(), files = -1,
-            fetched_at = clock_timestamp(), heard_at = clock_timestamp(),
+        SET {INSTALLING},
             slice = date_bin({SLICE_SQL}, clock_timestamp(), c.window_began_at)
-        FROM campaign AS c, phase AS p, (
-            SELECT vehicle_id FROM assignment
-            WHERE campaign_id = NEW.id AND phase = ring.number AND state = 'pending'
-            LIMIT greatest(0, due - begun)) AS next
+        FROM campaign AS c, phase AS p
         WHERE c.id = NEW.id AND p.campaign_id = c.id AND p.number = ring.number
-          AND a.campaign_id = c.id AND a.vehicle_id = next.vehicle_id;
+          AND a.campaign_id = c.id AND a.vehicle_id = ANY(ARRAY(
+              SELECT vehicle_id FROM assignment
+              WHERE campaign_id = NEW.id AND phase = ring.number AND state = 'pending'
+              LIMIT greatest(0, least({_AT_ONCE}, due - begun))));
     END LOOP;
     RETURN NULL;
 END $$
@@ -80,6 +88,33 @@ def fill(connection: Connection, model: str, vehicles: int) -> None:
 
 def let_report(connection: Connection, span: timedelta) -> None:
     """Have the vehicles of each phase begin evenly over so long, and end by the next tick."""
-    connection.execute(_REPORTS.format(span=span.total_seconds()).encode())
+    connection.execute(_REPORTS.format(span=span.total_seconds(), failing=FAILING).encode())
     connection.execute(_AT_EACH_TICK)
     connection.execute(_NEXT)
+
+
+#: Who has an outcome, and what the counts do not say as the assignments do.
+_COUNTED = """
+SELECT (SELECT count(*) FROM assignment WHERE campaign_id = %(id)s AND finished_at IS NOT NULL), ARRAY(
+    SELECT t::text FROM (
+        SELECT 'tally', phase, configuration_id::text, state, count(*)
+        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
+        UNION ALL
+        SELECT 'slice', phase, slice::text, state, count(*)
+        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
+        EXCEPT (
+            SELECT 'tally', phase, configuration_id::text, state, vehicles
+            FROM tally WHERE campaign_id = %(id)s
+            UNION ALL
+            SELECT 'slice', phase, began::text, state, vehicles FROM slice WHERE campaign_id = %(id)s)
+    ) AS t LIMIT 5)
+"""
+
+
+def check(connection: Connection, campaign: int, vehicles: int) -> None:
+    """All have reported their outcome, and every count says so."""
+    found = connection.execute(_COUNTED, {"id": campaign}).fetchone()
+    if found != (vehicles, []):
+        raise RuntimeError(
+            f"of {vehicles} vehicles these have ended, and counts are not as they are: {found}"
+        )

@@ -1,13 +1,11 @@
 """A part of the fleet as one process drives it: through the code of the gateway, in groups, without HTTP."""
 
 import asyncio
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import psycopg
 
+from benchmarks.whole_campaign.spent import Spent
 from campaign.assignment import Said
 from store.admission import admit
 from store.beginning import Beginning, begin_group
@@ -29,21 +27,14 @@ _STORY = (
     Said(execution="closed", finished="success", details=("Update installed.",)),
 )
 
-#: Seconds by stage, and under ``REFUSED`` a number of vehicles.
-Stages = dict[str, float]
 
-#: Offers that stood no more when their vehicle began, as when a lease runs out because the ticks are late.
-#: These vehicles are offered the update again, as any would be.
-REFUSED = "refused"
-
-
-def drive(url: str, vins: Sequence[str]) -> Stages:
+def drive(url: str, vins: Sequence[str]) -> Spent:
     """Poll with these vehicles until every one has been offered the update, and has installed it."""
     return asyncio.run(_drive(url, vins))
 
 
-async def _drive(url: str, vins: Sequence[str]) -> Stages:
-    stages: Stages = defaultdict(float)
+async def _drive(url: str, vins: Sequence[str]) -> Spent:
+    spent = Spent()
     left = list(vins)
     async with await psycopg.AsyncConnection.connect(conninfo(url)) as connection:
         found = await (await connection.execute(_FILE)).fetchone()
@@ -52,45 +43,39 @@ async def _drive(url: str, vins: Sequence[str]) -> Stages:
         while left:
             waiting: list[str] = []
             for at in range(0, len(left), GROUP):
-                waiting += await _group(connection, left[at : at + GROUP], found[0], stages)
+                waiting += await _group(connection, left[at : at + GROUP], found[0], spent)
             if len(waiting) == len(left):
                 # Its phase is not released, or the cap is full.
-                with _timed(stages, "waiting"):
+                with spent.on("waiting", connection.info.backend_pid):
                     await asyncio.sleep(_AGAIN)
             left = waiting
-    return dict(stages)
+    return spent
 
 
 async def _group(
-    connection: psycopg.AsyncConnection, vins: Sequence[str], sha256: str, stages: Stages
+    connection: psycopg.AsyncConnection, vins: Sequence[str], sha256: str, spent: Spent
 ) -> list[str]:
     """One group polls, and who is admitted installs; returns those who are not."""
-    with _timed(stages, "poll"):
+    session = connection.info.backend_pid
+    with spent.on("poll", session):
         found = await standings(connection, vins)
         await connection.commit()
     admissible = {each.vehicle_id: vin for vin, each in found.items() if each.admissible}
     if not admissible:
         return list(vins)
-    with _timed(stages, "admit"):
+    with spent.on("admit", session):
         offered = await admit(connection, list(admissible))
         await connection.commit()
-    with _timed(stages, "begin"):
+    with spent.on("begin", session):
         wanted = [Beginning(vehicle, action, sha256) for vehicle, action in offered.items()]
         may = await begin_group(connection, wanted)
         await connection.commit()
     began = {each.vehicle_id: each.action for each, allowed in zip(wanted, may, strict=True) if allowed}
-    stages[REFUSED] += len(offered) - len(began)
-    with _timed(stages, "report"):
+    spent.refused += len(offered) - len(began)
+    with spent.on("report", session):
         for said in _STORY:
             told = [Report(vehicle, action, "deployment", said) for vehicle, action in began.items()]
             await record(connection, told)
             await connection.commit()
     served = {admissible[vehicle] for vehicle in began}
     return [vin for vin in vins if vin not in served]
-
-
-@contextmanager
-def _timed(stages: Stages, stage: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    stages[stage] += time.perf_counter() - began

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from benchmarks.long_campaign import fleet
 from benchmarks.long_campaign.__main__ import app
 
 
@@ -22,3 +24,12 @@ def test_two_weeks_pass_in_seconds_and_the_history_has_the_same_length_for_twice
     assert figures["events of the run"]["met"]
     assert figures["the same beside 1000 vehicles"]["met"]
     assert figures["memory of the worker at its highest"]["met"]
+
+
+def test_a_campaign_that_a_guard_has_paused_ends_the_measurement_and_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "FAILING", 2)
+    given = ["--vehicles", "2000", "--few", "1000", "--tick", "720", "--out", str(tmp_path / "result.json")]
+    with pytest.raises(RuntimeError, match=r"was paused: .*installation_success_rate"):
+        CliRunner().invoke(app, given, catch_exceptions=False)

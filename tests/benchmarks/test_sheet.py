@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sheet import Figure, Sheet
+from benchmarks.sheet import Figure, Sheet, show, table
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_a_result_file_says_what_was_measured_how_and_where(tmp_path: Path) -> N
         }
     ]  # fmt: skip
     assert {"title", "cores", "python", "command", "at"} <= body.keys()
+
+
+def test_a_table_that_is_written_to_a_file_has_each_figure_on_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "admit, begin, report: a vehicle at 10 x the size, time of the processor"
+    show(table("All benchmarks", [("whole_campaign", Figure(name, 304, "us", floor=249, at_most=1.3))]))
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "whole_campaign" in line]
+    for word in (name, "304 us", "249", "1.22", "at most 1.3", "met"):
+        assert word in line

@@ -1,0 +1,68 @@
+"""A group at the gateway reads what it is about, however large the fleet and its history are."""
+
+import pytest
+
+from store import polls
+from store.beginning import Beginning, begin_group
+from store.reports import Report
+from tests.store.fleet import NO_BRAKE, SHA256, Fleet, Gateway, cars, report, vin
+
+FLEET = 4_000
+GROUP = 200
+
+#: What has rows of every vehicle.
+GROWING = ("assignment", "ecu", "report", "software_change", "vehicle")
+
+_HISTORY = """
+INSERT INTO software_change (vehicle_id, ecu, to_version, source)
+SELECT id, 'Radar', '1.3.0', 'import' FROM vehicle
+"""
+_READ = """
+SELECT relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+"""
+
+
+async def read(gateway: Gateway) -> dict[str, tuple[int, int]]:
+    """Rows that the present transaction has read by table: all of it one after the other, and by an index."""
+    found = await gateway.connection.execute(_READ)
+    return {table: (through, by_index) for table, through, by_index in await found.fetchall()}
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+async def test_a_group_never_reads_through_a_table_that_has_rows_of_every_vehicle(
+    analyzed: bool, fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicles = fleet.add(cars(FLEET))[:GROUP]
+    fleet.run(_HISTORY)
+    fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    if analyzed:
+        await gateway.connection.execute("ANALYZE")
+    async with gateway.connection.transaction(force_rollback=True):
+        await polls.standings(gateway.connection, [vin(number) for number in range(GROUP)])
+        offered = await gateway.admit(*vehicles)
+        wanted = [Beginning(vehicle, action, SHA256) for vehicle, action in offered.items()]
+        assert await begin_group(gateway.connection, wanted) == [True] * GROUP
+        for said in (("proceeding", "none"), ("closed", "success")):
+            told: list[Report] = [report(vehicle, action, *said) for vehicle, action in offered.items()]
+            await gateway.record(*told)
+        rows = await read(gateway)
+    assert {table: rows[table][0] for table in GROWING} == dict.fromkeys(GROWING, 0)
+    assert rows["assignment"][1] >= GROUP
+
+
+async def test_the_room_of_a_phase_is_counted_once_for_a_group_and_not_for_each_of_its_vehicles(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicles = [
+        vehicle
+        for place, country in enumerate(("DE", "FR", "GB", "IT", "NO", "SE", "US"))
+        for vehicle in fleet.add(cars(10, first=10 * place, country=country))
+    ]
+    fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    counts = fleet.value("SELECT count(*) FROM tally")
+    assert counts == 7
+    async with gateway.connection.transaction(force_rollback=True):
+        assert len(await gateway.admit(*vehicles)) == len(vehicles)
+        through, by_index = (await read(gateway))["tally"]
+    # Its places, its slots, and the trigger's own look; before and after the offers.
+    assert through + by_index < 10 * counts
