@@ -5,22 +5,29 @@ from sqlmodel import col
 
 from campaign.definition import Definition
 from campaign.package import Package
-from store.selection import chosen, facts
+from store.matching import package_sql
+from store.selection import chosen, facts, fleet_versions
 from store.tables import AssignmentRow, ConfigurationRow, VariantRow
+
+_LEAVE_TARGETED = """
+DELETE FROM configuration AS f WHERE campaign_id = %(id)s AND NOT EXISTS (
+    SELECT FROM tally AS t WHERE t.campaign_id = %(id)s AND t.configuration_id = f.id)
+"""
 
 
 def freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
     """Write ``configuration`` and ``assignment`` for the targets as things stand now."""
     targets = chosen(connection, definition, package)
     eligible = targets.eligible
-    # Variants that differ in other ECUs only are one configuration.
-    present = select(eligible.c.variant_id).where(targets.member)
+    # Of all variants the package fits, though some have no target: to look which takes longer than to take
+    # those away again. Variants that differ in other ECUs only are one configuration.
+    fitting = package_sql(package, fleet_versions(connection))
     *place, ecus = facts(package)
     words = [func.coalesce(each, "") for each in place]
     key = func.md5(func.concat_ws("\n", *words, cast(ecus, Text))).label("key")
     variants = (
         select(col(VariantRow.id).label("variant_id"), *place, ecus, key)
-        .where(col(VariantRow.id).in_(present))
+        .where(fitting)
         .cte("variants")
         .prefix_with("MATERIALIZED")
     )
@@ -56,6 +63,7 @@ def freeze(connection: Connection, campaign_id: int, definition: Definition, pac
             .where(targets.member),
         )
     )
+    connection.exec_driver_sql(_LEAVE_TARGETED, {"id": campaign_id})
 
 
 def _constant(number: int) -> ColumnElement[int]:
