@@ -30,12 +30,13 @@ FROM configuration AS f JOIN campaign AS c ON c.id = f.campaign_id
 WHERE f.campaign_id = %(id)s ORDER BY f.id
 """
 
-#: Vehicles of phases by state and configuration, in all and in this window.
+#: Vehicles of phases by state and configuration, in all and in this window. Those of other phases have not
+#: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
 _ROWS = f"""
 SELECT t.phase, t.state, array_agg(t.configuration_id), array_agg(t.vehicles),
        array_agg(t.vehicles - t.acknowledged)
 FROM tally AS t
-WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")} AND t.phase = ANY(%(phases)s)
+WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state
 """
 
@@ -140,7 +141,7 @@ def members_of(connection: Connection, campaign_id: int, of: object) -> Members:
 
 
 def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapping[Target, Sequence[Any]]]:
-    """What has changed in the tally of some phases, by phase and state."""
+    """What has changed in the tally, by phase and state."""
     found: dict[int, dict[Target, Sequence[Any]]] = defaultdict(dict)
     for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
         found[phase][Target(state)] = columns

@@ -18,11 +18,11 @@ from store.evidence import BEGUN_SQL, SLICE_SQL
 _ROWS = f"""
 WITH changed AS MATERIALIZED (
     SELECT s.phase, s.began, s.state, s.vehicles FROM slice AS s
-    WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")} AND s.phase = ANY(%(phases)s)
+    WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")}
 ), ring AS MATERIALIZED (
     SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at
     FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-    WHERE c.id = %(id)s AND p.number = ANY(%(phases)s)
+    WHERE c.id = %(id)s
 )
 SELECT phase, state,
        array_agg((extract(epoch FROM began - window_began_at) * 1000000)::bigint),
@@ -115,7 +115,7 @@ def _moved(tally: Tally, steps: Mapping[Target, int]) -> Tally:
 
 
 def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapping[Target, Sequence[Any]]]:
-    """What has changed in the slices of some phases, by phase and state."""
+    """What has changed in the slices, by phase and state."""
     found: dict[int, dict[Target, Sequence[Any]]] = defaultdict(dict)
     for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
         found[phase][Target(state)] = columns

@@ -51,7 +51,7 @@ def count(
         ids: that of what has matured of each (store/matured.py). It happens seldom, and is counted anew then.
         since: the horizon of the rows (store/changed.py).
     """
-    key: dict[str, Any] = {"id": campaign_id, "phases": list(before), "since": transaction(since)}
+    key: dict[str, Any] = {"id": campaign_id, "since": transaction(since)}
     members = cohort_sums.members_of(connection, campaign_id, of)
     vehicles = cohort_sums.changed(connection, key)
     slices = slice_sums.changed(connection, key)
