@@ -86,6 +86,8 @@ class Connection(HttpToolsProtocol):
     def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
         if answer is not None:
             whole.write(cycle, answer)
+            # As a task does at its end: the two would keep each other in memory.
+            cycle.on_response = lambda: None
         elif not cycle.disconnected:
             super()._start_asgi_task(cycle, app)
 

@@ -35,6 +35,7 @@ def write(cycle: RequestResponseCycle, response: Response) -> None:
     if cycle.scope["method"] != "HEAD":
         pieces.append(bytes(response.body))
     cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
     cycle.transport.write(b"".join(pieces))
     cycle.message_event.set()
     if not cycle.keep_alive:

@@ -19,8 +19,10 @@ HORIZON_SQL = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 SETTLED_SQL = "age({row}.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)"
 
 #: What is another one when rows that were there may be gone or committed ones lost, as after a restore: the
-#: server was started, or the table was made or filled anew.
-SERVER_SQL = "concat_ws(' ', pg_postmaster_start_time(), pg_relation_filenode('tally'))"
+#: server was started, it recovered from a crash (its statistics begin anew then), or a table was made or
+#: filled anew.
+SERVER_SQL = """concat_ws(' ', pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(),
+                 pg_relation_filenode('tally'), pg_relation_filenode('slice'))"""
 
 #: Whether a row has changed since a horizon.
 CHANGED_SQL = "age({row}.xmin) <= (SELECT age(%(since)s::text::xid))"

@@ -34,7 +34,7 @@ WHERE f.campaign_id = %(id)s ORDER BY f.id
 #: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
 _ROWS = f"""
 SELECT t.phase, t.state, array_agg(t.configuration_id), array_agg(t.vehicles),
-       array_agg(t.vehicles - t.acknowledged)
+       array_agg(greatest(t.vehicles - t.acknowledged, 0))
 FROM tally AS t
 WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state

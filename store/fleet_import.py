@@ -83,6 +83,7 @@ def import_fleet(
             result.refusals += [refusal for _, refusal in refusals][: KEPT_REFUSALS - len(result.refusals)]
             on_progress(prepared.read_bytes)
     clean(connection)
+    connection.execute(_KEEP_FORGOTTEN)
     if result.inserted or result.updated:
         connection.execute(_ANALYZE)
     return result
@@ -123,6 +124,17 @@ def _ahead(batches: Iterator[Batch]) -> Generator[Batch]:
             following = pool.submit(next, batches, None)
             yield current
 
+
+#: An import of an older version that went on while the schema was changed wrote vehicles without candidates,
+#: which no selection would see.
+_KEEP_FORGOTTEN = """
+SELECT keep_candidates(found.ids) FROM (
+    SELECT array_agg(v.id) AS ids FROM vehicle AS v
+    WHERE NOT EXISTS (SELECT FROM candidate AS c WHERE c.vehicle_id = v.id)
+      AND EXISTS (SELECT FROM ecu AS e WHERE e.vehicle_id = v.id)
+    GROUP BY v.id / 10000
+) AS found
+"""
 
 #: Not left to autovacuum, which comes a minute later: until then a selection takes a model or a version that
 #: has just arrived for that of a single vehicle, and joins row by row for minutes.

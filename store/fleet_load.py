@@ -73,7 +73,8 @@ CREATE TEMPORARY TABLE changed_ecu ON COMMIT DELETE ROWS AS
 #: may be those of an empty fleet, and to scan a fleet for each batch, or for each record, takes hours.
 _BEGIN = """
 SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true),
-       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('ringmaster.keeps_candidates', 'on', true)
 """
 
 #: One text and no array of texts: the client would spend more on that than the server on the lookup.
@@ -95,6 +96,12 @@ ON CONFLICT (id) DO UPDATE SET imported_at = now(), {", ".join(f"{f} = excluded.
 
 # An ECU the plant replaced counts as a change even when the version is the same; a record that only caught up
 # with what a campaign installed does not.
+#: In the order of all who lock them (store/installed.py), so that nobody waits in a circle.
+_LOCK_ECUS = """
+SELECT FROM ecu WHERE vehicle_id = ANY (ARRAY(SELECT id FROM changed_vehicle))
+ORDER BY vehicle_id, name FOR NO KEY UPDATE
+"""
+
 _NOTE_CHANGES = """
 INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, source)
 SELECT built.vehicle_id, built.name, ecu.sw_version, built.sw_version, 'as_built'
@@ -119,9 +126,11 @@ SET hw_id = excluded.hw_id, sw_version = excluded.sw_version, built_version = ex
 WHERE (ecu.hw_id, ecu.built_version) IS DISTINCT FROM (excluded.hw_id, excluded.built_version)
 """
 
+#: Once and last, in place of the trigger that follows each change of ECUs: a report of the same new variant
+#: waits for it.
 _KEEP_CANDIDATES = "SELECT keep_candidates(ARRAY(SELECT id FROM changed_vehicle))"
 
-_MERGE = (_NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
+_MERGE = (_LOCK_ECUS, _NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
 
 
 def prepare(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from sqlmodel import col
 from campaign.definition import Definition
 from campaign.package import Package
 from store.matching import package_sql
-from store.selection import chosen, facts, fleet_versions
+from store.selection import chosen, facts
 from store.tables import AssignmentRow, ConfigurationRow, VariantRow
 
 _LEAVE_TARGETED = """
@@ -21,7 +21,7 @@ def freeze(connection: Connection, campaign_id: int, definition: Definition, pac
     eligible = targets.eligible
     # Of all variants the package fits, though some have no target: to look which takes longer than to take
     # those away again. Variants that differ in other ECUs only are one configuration.
-    fitting = package_sql(package, fleet_versions(connection))
+    fitting = package_sql(package, targets.versions)
     *place, ecus = facts(package)
     words = [func.coalesce(each, "") for each in place]
     key = func.md5(func.concat_ws("\n", *words, cast(ecus, Text))).label("key")

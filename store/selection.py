@@ -50,8 +50,9 @@ from store.tables import CandidateRow, VariantRow, VehicleRow
 
 #: A selection sorts and joins the fleet in memory: with the 4 MB that are usual a million vehicles go through
 #: files several times. And it joins all with all: the planner cannot know how many variants a package fits,
-#: and where it guesses few it looks up each vehicle by itself.
-_SETTINGS = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_nestloop = off"
+#: and where it guesses few it looks up each vehicle by itself. What can be nothing but such a loop looks dear
+#: then, and would be compiled for it.
+_SETTINGS = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_nestloop = off; SET LOCAL jit = off"
 
 #: What brings volunteers before everybody else.
 _FIRST = -(2**63)
@@ -64,8 +65,9 @@ SELECT DISTINCT ecu.key, ecu.value ->> 'sw_version' FROM variant CROSS JOIN json
 @dataclass(frozen=True)
 class Chosen:
     """Who was chosen: ``eligible`` has vehicle_id and variant_id of everybody who could be, ``phase`` tells
-    the phase of such a row, NULL for none."""
+    the phase of such a row, NULL for none. ``versions`` are those it was chosen by."""
 
+    versions: Versions
     eligible: FromClause
     phase: ColumnElement[int | None]
     member: ColumnElement[bool]
@@ -103,11 +105,12 @@ def choose(
     A choice stands until the next one, or until the transaction ends.
     """
     connection.exec_driver_sql(_SETTINGS)
-    wanted = _eligible(definition, package, fleet_versions(connection), busy_with)
+    versions = fleet_versions(connection)
+    wanted = _eligible(definition, package, versions, busy_with)
     eligible = _keep(connection, "eligible", wanted)
     members = _members(connection, definition, eligible)
     phase = case(*((member, number) for number, member in enumerate(members, start=1)))
-    return Chosen(eligible, phase, or_(*members))
+    return Chosen(versions, eligible, phase, or_(*members))
 
 
 def facts(package: Package) -> list[ColumnElement[Any]]:

@@ -49,6 +49,7 @@ class Variants:
 
     def learn(self, connection: Connection, variants: Iterable[Variant]) -> None:
         """Make `id_of` know these. It commits by itself: who reports a new variant must not wait for a batch.
+        (What a batch merges may be variants besides; those come last in it.)
 
         Args:
             connection: autocommitting, and in no transaction.

@@ -14,7 +14,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN md5(quote_literal(model) || quote_nullable(country) || quote_nullable(region) || ecus::text)::uuid
 """
 
-#: What vehicles are now. All are found at the first try unless one has become what no vehicle was before.
+#: All are found at the first try unless a vehicle has become what none was before. An import of changed records
+#: says that it does this itself, once and last.
 KEEP = """
 CREATE FUNCTION made_up(vehicles int[])
 RETURNS TABLE (vehicle_id int, lot bigint, model text, country text, region text, ecus jsonb)
@@ -46,7 +47,9 @@ END
 $$;
 CREATE FUNCTION keep_changed_candidates() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM keep_candidates(ARRAY(SELECT DISTINCT vehicle_id FROM new_rows));
+    IF current_setting('ringmaster.keeps_candidates', true) IS DISTINCT FROM 'on' THEN
+        PERFORM keep_candidates(ARRAY(SELECT DISTINCT vehicle_id FROM new_rows));
+    END IF;
     RETURN NULL;
 END
 $$;

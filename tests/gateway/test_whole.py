@@ -1,6 +1,8 @@
 """Answers written whole, and polls that are answered before a task begins: nothing else differs."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -97,3 +99,26 @@ async def test_more_idle_polls_than_a_stack_is_deep_are_answered_at_once(
     await vehicle.poll()
     answers = await told(client, request(vehicle) * 300, request(vehicle, "Connection: close"))
     assert answers.count(b"HTTP/1.1 200 ") == 301
+
+
+async def test_a_connection_is_not_kept_in_memory_after_its_idle_poll(
+    client: Client, new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, _ = new_vehicle()
+    await vehicle.poll()
+    made: list[weakref.ref[Connection]] = []
+    connected = Connection.connection_made
+
+    def noted(self: Connection, transport: asyncio.Transport) -> None:
+        made.append(weakref.ref(self))
+        connected(self, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", noted)
+    gc.disable()
+    try:
+        assert b'"sleep"' in await told(client, request(vehicle, "Connection: close"))
+        async with asyncio.timeout(5):
+            while made[0]() is not None:  # noqa: ASYNC110  what is waited for is the loop's own work
+                await asyncio.sleep(0)
+    finally:
+        gc.enable()

@@ -15,7 +15,7 @@ from store.fleet_records import open_fleet_file, records
 from store.fleet_rows import Batch, batch
 from store.selection import chosen
 from store.variants import Variants, variant
-from tests.store.fleet import PACKAGE, Fleet, Gateway, car, cars, closing, define
+from tests.store.fleet import PACKAGE, Fleet, Gateway, add_vehicles, car, cars, closing, define
 
 VARIANTS = "SELECT variant_id, count(*) FROM candidate GROUP BY 1 ORDER BY 2"
 RADAR = (("Radar", "EVO14", "1.3.0"),)
@@ -128,3 +128,11 @@ def test_vehicles_are_read_only_where_their_variant_does_not_say_it(
         event.listen(connection, "before_cursor_execute", explain)
         chosen(connection, define(**changes), PACKAGE)
     assert any("on vehicle" in line for [line] in plans[0]) is reads
+
+
+def test_an_import_finds_vehicles_that_were_written_without_a_candidate(fleet: Fleet, tmp_path: Path) -> None:
+    with fleet.engine.begin() as connection:
+        add_vehicles(connection, cars(3, 10))
+    with connect(fleet.url) as importing:
+        import_fleet(importing, written(tmp_path / "a", 0))
+    assert fleet.value("SELECT count(*) FROM candidate") == 4
