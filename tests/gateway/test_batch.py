@@ -35,19 +35,17 @@ class Work:
         return [2 * item for item in items]
 
 
-async def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Future[int]]:
+def submit(batch: Batch[int, int], *items: int) -> list[asyncio.Future[int]]:
     """The items, queued in this order; their results will come."""
-    results = [batch.submit(item) for item in items]
-    await asyncio.sleep(0)  # the group's task runs to its first wait
-    return results
+    return [batch.submit(item) for item in items]
 
 
 async def test_what_queues_while_a_group_runs_becomes_the_next_group_in_order() -> None:
     work = Work(held=True)
     batch = Batch(work)
-    first = await submit(batch, 1)
+    first = submit(batch, 1)
     await work.started.wait()
-    later = await submit(batch, 2, 3, 4)
+    later = submit(batch, 2, 3, 4)
     work.may_go.set()
     assert await asyncio.gather(*first, *later) == [2, 4, 6, 8]
     assert work.groups == [[1], [2, 3, 4]]
@@ -86,7 +84,7 @@ def test_everybody_gets_the_answer_to_the_own_item(items: list[int], size: int, 
 async def test_one_bad_item_does_not_refuse_its_neighbours() -> None:
     work = Work()
     work.bad = {3}
-    tasks = await submit(Batch(work), 1, 2, 3, 4, 5)
+    tasks = submit(Batch(work), 1, 2, 3, 4, 5)
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert results[:2] + results[3:] == [2, 4, 8, 10]
     assert isinstance(results[2], ValueError)
@@ -95,7 +93,7 @@ async def test_one_bad_item_does_not_refuse_its_neighbours() -> None:
 async def test_a_group_is_not_tried_again_while_the_database_is_away() -> None:
     work = Work()
     work.away = True
-    results = await asyncio.gather(*await submit(Batch(work), 1, 2, 3), return_exceptions=True)
+    results = await asyncio.gather(*submit(Batch(work), 1, 2, 3), return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * 3
     assert work.groups == [[1, 2, 3]]
 
@@ -103,9 +101,9 @@ async def test_a_group_is_not_tried_again_while_the_database_is_away() -> None:
 async def test_a_caller_that_goes_disturbs_no_other_and_its_item_is_not_carried() -> None:
     work = Work(held=True)
     batch = Batch(work)
-    first = await submit(batch, 1)
+    first = submit(batch, 1)
     await work.started.wait()
-    gone, stays = await submit(batch, 2, 3)
+    gone, stays = submit(batch, 2, 3)
     gone.cancel()
     work.may_go.set()
     assert await stays == 6
@@ -115,7 +113,7 @@ async def test_a_caller_that_goes_disturbs_no_other_and_its_item_is_not_carried(
 
 async def test_a_caller_may_go_while_its_group_runs() -> None:
     work = Work(held=True)
-    gone, stays = await submit(Batch(work), 1, 2)
+    gone, stays = submit(Batch(work), 1, 2)
     await work.started.wait()
     gone.cancel()
     work.may_go.set()
@@ -125,9 +123,9 @@ async def test_a_caller_may_go_while_its_group_runs() -> None:
 async def test_a_full_queue_refuses_at_once_and_takes_again_afterwards() -> None:
     work = Work(held=True)
     batch = Batch(work, waiting_items=2)
-    running = await submit(batch, 1)
+    running = submit(batch, 1)
     await work.started.wait()
-    waiting = await submit(batch, 2, 3)
+    waiting = submit(batch, 2, 3)
     with pytest.raises(Unavailable) as refused:
         await batch.submit(4)
     assert refused.value.headers["Retry-After"].isdigit()
@@ -140,14 +138,14 @@ async def test_a_wrong_number_of_results_is_an_error_for_everybody() -> None:
     async def carry(items: Sequence[int]) -> Sequence[int]:
         return [1, 2, 3]
 
-    results = await asyncio.gather(*await submit(Batch(carry), 1, 2), return_exceptions=True)
+    results = await asyncio.gather(*submit(Batch(carry), 1, 2), return_exceptions=True)
     assert [type(result) for result in results] == [RuntimeError] * 2
 
 
 async def test_drained_returns_when_the_last_group_is_done() -> None:
     work = Work(held=True)
     batch = Batch(work)
-    tasks = await submit(batch, 1)
+    tasks = submit(batch, 1)
     await work.started.wait()
     drained = asyncio.create_task(batch.drained())
     await asyncio.sleep(0)
@@ -187,9 +185,11 @@ async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:
 
 async def test_the_next_group_begins_beside_one_that_says_so_and_no_third_one() -> None:
     began: list[list[int]] = []
+    begins = [asyncio.Event() for _ in range(3)]
     ends = [asyncio.Event() for _ in range(3)]
 
     async def carry(items: Sequence[int]) -> Sequence[int]:
+        begins[len(began)].set()
         began.append(list(items))
         batch.go_on()
         await ends[len(began) - 1].wait()
@@ -197,13 +197,16 @@ async def test_the_next_group_begins_beside_one_that_says_so_and_no_third_one() 
 
     batch = Batch(carry)
     results = []
-    for item in range(3):
-        results += await submit(batch, item)
-        await asyncio.sleep(0.01)
+    for item in range(2):
+        results += submit(batch, item)
+        await begins[item].wait()
+    results += submit(batch, 2)
+    # What another batch takes for a whole group is longer than a third one here would need to begin.
+    assert await Batch(Work()).submit(7) == 14
     assert began == [[0], [1]]
     ends[0].set()
     assert await results[0] == 0
-    await asyncio.sleep(0.01)
+    await begins[2].wait()
     assert began == [[0], [1], [2]]
     assert not results[1].done()
     for end in ends:

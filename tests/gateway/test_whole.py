@@ -106,11 +106,12 @@ async def test_a_connection_is_not_kept_in_memory_after_its_idle_poll(
 ) -> None:
     vehicle, _ = new_vehicle()
     await vehicle.poll()
+    gone = asyncio.Event()
     made: list[weakref.ref[Connection]] = []
     connected = Connection.connection_made
 
     def noted(self: Connection, transport: asyncio.Transport) -> None:
-        made.append(weakref.ref(self))
+        made.append(weakref.ref(self, lambda _: gone.set()))
         connected(self, transport)
 
     monkeypatch.setattr(Connection, "connection_made", noted)
@@ -118,7 +119,6 @@ async def test_a_connection_is_not_kept_in_memory_after_its_idle_poll(
     try:
         assert b'"sleep"' in await told(client, request(vehicle, "Connection: close"))
         async with asyncio.timeout(5):
-            while made[0]() is not None:  # noqa: ASYNC110  what is waited for is the loop's own work
-                await asyncio.sleep(0)
+            await gone.wait()
     finally:
         gc.enable()
