@@ -21,7 +21,7 @@ POOL_MIN, POOL_MAX = 2, 12
 
 #: A vehicle that waits longer for a connection is better told to come back.
 CONNECTION_SECONDS = 3
-#: Requests that may wait for a connection, besides the batches (one each).
+#: Requests that may wait for a connection, besides the batches (one each, two for reports).
 WAITING_REQUESTS = 500
 
 #: Long enough for a report under way; downloads are cut and resume with a Range request.

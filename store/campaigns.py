@@ -27,7 +27,7 @@ from store.conflicts import rivals, take_turns
 from store.evidence import FREEZE_COHORTS_SQL
 from store.forecast import count_targets, count_without_zone, shared
 from store.freezing import freeze
-from store.selection import chosen
+from store.selection import Chosen, chosen
 from store.tables import (
     ArtifactRow,
     CampaignRow,
@@ -131,7 +131,8 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
     problems = _unknown_ecus(connection, definition, package) + _unknown_lists(connection, definition)
     if problems:
         raise Refused(problems)
-    sizes = count_targets(connection, definition, package)
+    targets = chosen(connection, definition, package)
+    sizes = count_targets(connection, targets)
     empty = [
         Problem(
             f"phases.{number - 1}",
@@ -143,9 +144,9 @@ def check_against_fleet(connection: Connection, definition: Definition, package:
     ]
     if empty:
         raise Refused(empty)
-    _refuse_unknown_zones(connection, definition, package)
+    _refuse_unknown_zones(connection, definition, targets)
     if definition.conflicts is OnConflict.REFUSE:
-        _refuse_conflicts(connection, definition, package)
+        _refuse_conflicts(connection, definition, package, targets)
     return sizes
 
 
@@ -153,8 +154,10 @@ class Waiting(Exception):
     """Another campaign is not done yet with vehicles of this one; nothing was selected."""
 
 
-def _refuse_conflicts(connection: Connection, definition: Definition, package: Package) -> None:
-    if found := _conflicts(connection, definition, package):
+def _refuse_conflicts(
+    connection: Connection, definition: Definition, package: Package, targets: Chosen
+) -> None:
+    if found := _conflicts(connection, definition, package, targets):
         cure = (
             f"{'; '.join(found)}. Leave these vehicles out (conflicts: skip, or exclude), wait for the other "
             "one to end (conflicts: wait), or end it"
@@ -162,21 +165,23 @@ def _refuse_conflicts(connection: Connection, definition: Definition, package: P
         raise Refused([Problem("package", repr(package.name), cure)])
 
 
-def _conflicts(connection: Connection, definition: Definition, package: Package) -> list[str]:
+def _conflicts(
+    connection: Connection, definition: Definition, package: Package, targets: Chosen
+) -> list[str]:
     """The campaigns that contradict this one on some of its vehicles, a sentence each."""
-    members, found = chosen(connection, definition, package), []
+    found = []
     for rival in rivals(connection, definition.name, package):
-        if vehicles := shared(connection, members, rival):
+        if vehicles := shared(connection, targets, rival):
             what = ", ".join(rival.differences)
             found.append(f"campaign {rival.name!r} is not done with {vehicles} of its vehicles ({what})")
     return found
 
 
-def _refuse_unknown_zones(connection: Connection, definition: Definition, package: Package) -> None:
+def _refuse_unknown_zones(connection: Connection, definition: Definition, targets: Chosen) -> None:
     """A vehicle of which nobody knows what its clock shows would wait for its window for ever."""
     if definition.window is None or definition.window.time_zone is not None:
         return
-    lost = count_without_zone(connection, definition, package)
+    lost = count_without_zone(connection, targets)
     if lost:
         cure = (
             f"{lost} vehicles of this campaign have no time zone, so nobody knows when it is open for them; "
@@ -286,11 +291,14 @@ def select_targets(connection: Connection, campaign_id: int) -> dict[int, int]:
         return _sizes(connection, campaign_id)
     definition, package = Definition.model_validate(row.definition), Package.model_validate(row.package)
     take_turns(connection, package)
+    targets = chosen(connection, definition, package)
     if definition.conflicts is OnConflict.REFUSE:
-        _refuse_conflicts(connection, definition, package)
-    elif definition.conflicts is OnConflict.WAIT and (found := _conflicts(connection, definition, package)):
+        _refuse_conflicts(connection, definition, package, targets)
+    elif definition.conflicts is OnConflict.WAIT and (
+        found := _conflicts(connection, definition, package, targets)
+    ):
         raise Waiting("waits: " + "; ".join(found))
-    freeze(connection, campaign_id, definition, package)
+    freeze(connection, campaign_id, package, targets)
     rows = connection.execute(
         text("SELECT phase, sum(vehicles)::int FROM tally WHERE campaign_id = :id GROUP BY phase"),
         {"id": campaign_id},

@@ -43,15 +43,14 @@ def shared(connection: Connection, targets: Chosen, rival: Rival) -> int:
     return int(connection.scalar(statement) or 0)
 
 
-def count_targets(connection: Connection, definition: Definition, package: Package) -> dict[int, int]:
+def count_targets(connection: Connection, targets: Chosen) -> dict[int, int]:
     """How many vehicles each phase would take; a phase that takes nobody is absent."""
-    statement = chosen(connection, definition, package).select(func.count()).group_by("phase")
+    statement = targets.select(func.count()).group_by("phase")
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
-def count_without_zone(connection: Connection, definition: Definition, package: Package) -> int:
+def count_without_zone(connection: Connection, targets: Chosen) -> int:
     """How many of the targets have no time zone."""
-    targets = chosen(connection, definition, package)
     lost = (
         select(func.count())
         .select_from(targets.eligible)

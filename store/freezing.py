@@ -3,10 +3,9 @@
 from sqlalchemy import ColumnElement, Connection, Integer, Text, cast, func, insert, literal_column, select
 from sqlmodel import col
 
-from campaign.definition import Definition
 from campaign.package import Package
 from store.matching import package_sql
-from store.selection import chosen, facts
+from store.selection import Chosen, facts
 from store.tables import AssignmentRow, ConfigurationRow, VariantRow
 
 _LEAVE_TARGETED = """
@@ -15,9 +14,8 @@ DELETE FROM configuration AS f WHERE campaign_id = %(id)s AND NOT EXISTS (
 """
 
 
-def freeze(connection: Connection, campaign_id: int, definition: Definition, package: Package) -> None:
-    """Write ``configuration`` and ``assignment`` for the targets as things stand now."""
-    targets = chosen(connection, definition, package)
+def freeze(connection: Connection, campaign_id: int, package: Package, targets: Chosen) -> None:
+    """Write ``configuration`` and ``assignment`` for the targets."""
     eligible = targets.eligible
     # Of all variants the package fits, though some have no target: to look which takes longer than to take
     # those away again. Variants that differ in other ECUs only are one configuration.

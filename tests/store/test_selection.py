@@ -10,6 +10,7 @@ from campaign.order import lot, rank
 from campaign.problems import Refused
 from store.explain import explain_vehicle
 from store.forecast import count_targets, forecast
+from store.selection import chosen
 from tests.store.fleet import PACKAGE, Fleet, car, cars, define, vin
 
 
@@ -223,7 +224,7 @@ def mixed(fleet: Fleet) -> Definition:
 def test_a_preview_shows_what_the_selection_freezes(fleet: Fleet) -> None:
     definition = mixed(fleet)
     with fleet.engine.connect() as connection:
-        counted = count_targets(connection, definition, PACKAGE)
+        counted = count_targets(connection, chosen(connection, definition, PACKAGE))
         preview = forecast(connection, definition, PACKAGE, samples=2)
     campaign = fleet.launch(definition, start=False)
     by_phase = members(fleet, campaign)
