@@ -94,14 +94,14 @@ SELECT id, {", ".join(VEHICLE_COLUMNS)} FROM changed_vehicle
 ON CONFLICT (id) DO UPDATE SET imported_at = now(), {", ".join(f"{f} = excluded.{f}" for f in _FACTS)}
 """
 
-# An ECU the plant replaced counts as a change even when the version is the same; a record that only caught up
-# with what a campaign installed does not.
 #: In the order of all who lock them (store/installed.py), so that nobody waits in a circle.
 _LOCK_ECUS = """
 SELECT FROM ecu WHERE vehicle_id = ANY (ARRAY(SELECT id FROM changed_vehicle))
 ORDER BY vehicle_id, name FOR NO KEY UPDATE
 """
 
+# An ECU the plant replaced counts as a change even when the version is the same; a record that only caught up
+# with what a campaign installed does not.
 _NOTE_CHANGES = """
 INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, source)
 SELECT built.vehicle_id, built.name, ecu.sw_version, built.sw_version, 'as_built'
