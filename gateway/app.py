@@ -31,6 +31,7 @@ from gateway.poll import Poll
 from gateway.proxies import Proxies
 from gateway.quota import Quota
 from gateway.resource import Handler, Resource
+from gateway.told import KnownReports
 from runtime.settings import Settings
 from store.feedback import Channel
 from store.objects import ObjectStore
@@ -56,8 +57,10 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         authentication.standing, {"GET": confirmation.standing}, WAITING_ITEMS, lambda: fleet.pressure
     )
 
-    def feedback(path: str, channel: Channel) -> Route:
-        said = Feedback(fleet, quota, channel, authentication.vehicle)
+    def feedback(channel: Channel) -> Feedback:
+        return Feedback(fleet, quota, channel, authentication.vehicle)
+
+    def told(path: str, said: Feedback) -> Route:
         handlers = {"POST": said.post}
         ways = Resource(authentication.remembered, handlers, WAITING_ITEMS, lambda: fleet.pressure)
         return Route(BASE + path, ways)
@@ -66,7 +69,8 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         ways = Resource(authentication.vehicle, handlers, WAITING_ITEMS, lambda: fleet.pressure)
         return Route(BASE + path, ways)
 
-    hot = (feedback("/deploymentBase/{action}/feedback", "deployment"), Route(BASE, polls))
+    deployment = feedback("deployment")
+    hot = (told("/deploymentBase/{action}/feedback", deployment), Route(BASE, polls))
     routes = [
         *hot,
         resource("/deploymentBase/{action}", GET=Description(fleet, links, fleet.deployment).get),
@@ -75,7 +79,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
         resource("/softwaremodules/{artifact}/artifacts", GET=files.listed),
         resource("/softwaremodules/{artifact}/artifacts/{filename}", GET=files.get, HEAD=files.head),
         resource("/cancelAction/{action}", GET=CancelAction(fleet).get),
-        feedback("/cancelAction/{action}/feedback", "cancel"),
+        told("/cancelAction/{action}/feedback", feedback("cancel")),
         Route(BASE + "/confirmationBase", confirmations),
         resource("/confirmationBase/activateAutoConfirm", POST=confirmation.activate),
         resource("/confirmationBase/deactivateAutoConfirm", POST=confirmation.deactivate),
@@ -94,6 +98,7 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     app = Application(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     app.idle_polls = IdlePolls(vehicles, known, fleet, authentication.take, poll.idle)
+    app.known_reports = KnownReports(vehicles, known, fleet, authentication.take, quota, deployment)
     app.hot = hot
     return app
 
@@ -102,11 +107,12 @@ class Application(Starlette):
     """The application.
 
     Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
-    a resource lets no exception out that they would have to catch. Idle polls do not even come here
-    (gateway/connection.py).
+    a resource lets no exception out that they would have to catch. Idle polls and the reports of vehicles that
+    are known do not even come here (gateway/connection.py).
     """
 
     idle_polls: IdlePolls
+    known_reports: KnownReports
     hot: Sequence[Route]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import cbor2
 import orjson
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
 
 from gateway.errors import Malformed, TooLarge, UnsupportedFormat
 from gateway.headers import header
@@ -24,11 +25,21 @@ async def read_body(request: Request, limit_bytes: int) -> Any:
     Raises:
         UnsupportedFormat: another content type. TooLarge. Malformed: not what its type says.
     """
-    kind = (header(request.scope, b"content-type") or JSON).partition(";")[0].strip().lower()
-    decode = _DECODERS.get(kind)
+    decode = decoder(request.scope)
+    return decode(await bounded(request, limit_bytes))
+
+
+def decoder(scope: Scope) -> Callable[[bytes], Any]:
+    """What reads a body of the type that a request names; without a Content-Type it is JSON.
+
+    Raises:
+        UnsupportedFormat: another type.
+    """
+    named = header(scope, b"content-type") or JSON
+    decode = _DECODERS.get(named) or _DECODERS.get(named.partition(";")[0].strip().lower())
     if decode is None:
         raise UnsupportedFormat(f"send {JSON} or {CBOR}")
-    return decode(await bounded(request, limit_bytes))
+    return decode
 
 
 def decoded(body: bytes) -> Any:

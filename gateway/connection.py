@@ -2,8 +2,8 @@
 
 A request that never ends, or does not come, would hold memory or a connection for good.
 
-Polls that are answered out of memory (gateway/idle.py) are so without a task: that would cost more than their
-answer.
+Polls that are answered out of memory (gateway/idle.py) are so without a task, which would cost more than their
+answer, and so are the reports of vehicles that are known (gateway/told.py).
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway import whole
 from gateway.idle import IdlePolls
+from gateway.told import KnownReports
 from gateway.tls import COMMON_NAME, name_of
 
 #: The request line and all headers. The longest known are some hundred bytes.
@@ -37,6 +38,9 @@ class Connection(HttpToolsProtocol):
         self._common_name: str | None = None
         #: Of the gateway's application; another one has none.
         self._idle_polls: IdlePolls | None = getattr(self.app, "idle_polls", None)
+        self._known_reports: KnownReports | None = getattr(self.app, "known_reports", None)
+        #: A request that begins when its body is there.
+        self._held: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -50,6 +54,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._held is not None:  # the rest of its body is to be waited for, which takes a task
+            held, self._held = self._held, None
+            super()._start_asgi_task(*held)
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and cycle.response_complete and self.timeout_keep_alive_task is None:
             self._in_request = True  # bytes that are no request yet have stopped uvicorn's timer for good
@@ -72,16 +79,26 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_request = False
         super().on_message_complete()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._start_asgi_task(*held)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        polls = self._idle_polls
-        # Who does not read its answers is waited for, which takes a task.
-        if (
-            polls is None
-            or self.flow.write_paused
-            or not polls.offer(cycle.scope, partial(self._end, cycle, app))  # type: ignore[arg-type]
-        ):
+        if not self._takes_short_way(cycle, app):
             super()._start_asgi_task(cycle, app)
+
+    def _takes_short_way(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        if self._idle_polls is None or self._known_reports is None:
+            return False
+        if self.flow.write_paused or cycle.waiting_for_100_continue:
+            return False  # who reads no answers, or is to be told to go on, is waited for: that takes a task
+        done = partial(self._end, cycle, app)
+        if cycle.scope["method"] != "POST":
+            return self._idle_polls.offer(cycle.scope, done)  # type: ignore[arg-type]
+        if cycle.more_body:
+            self._held = cycle, app
+            return True
+        return self._known_reports.offer(cycle.scope, cycle.body, done)  # type: ignore[arg-type]
 
     def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
         if answer is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,7 +50,9 @@ class Feedback:
 
     async def post(self, request: Request, vehicle: Vehicle) -> Response:
         try:
-            report = await self._read(request, vehicle)
+            body = await read_body(request, FEEDBACK_MAX_BYTES)
+            report = self.report(vehicle, request.path_params["action"], body)
+            await self._quota.check(report)
         except Refusal:
             if vehicle.known_in is not None:  # whoever has no proof any more is told only that
                 await self._prove(request, WAITING_ITEMS)
@@ -59,15 +62,21 @@ class Feedback:
             now = await self._prove(request, WAITING_ITEMS)
             report = replace(report, vehicle_id=now.vehicle_id, known_in=None)
             effect = await self._fleet.record(report)
+        return self.answer(report, effect)
+
+    def report(self, vehicle: Vehicle, action: str, body: Any) -> Report:
+        """What a vehicle tells of the action that its path names, out of a decoded body. Raises Refusal."""
+        said, device_at = read_feedback(body)
+        return Report(vehicle.vehicle_id, path_id(action), self._channel, said, device_at, vehicle.known_in)
+
+    def answer(self, report: Report, effect: Effect) -> Response:
+        """What the vehicle is answered after that became of its report; it counts for the quota.
+
+        Raises:
+            Over. Missing: no such action. WrongMethod: it is not being cancelled.
+        """
         self._quota.recorded(report, effect)
         if effect in _REFUSED:
             kind, message = _REFUSED[effect]
             raise kind(message)
         return _RECORDED
-
-    async def _read(self, request: Request, vehicle: Vehicle) -> Report:
-        action = path_id(request.path_params["action"])
-        said, device_at = read_feedback(await read_body(request, FEEDBACK_MAX_BYTES))
-        report = Report(vehicle.vehicle_id, action, self._channel, said, device_at, vehicle.known_in)
-        await self._quota.check(report)
-        return report

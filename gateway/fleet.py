@@ -120,9 +120,9 @@ class Fleet:
         """The action now offered to this vehicle, if there is one for it."""
         return await self._admissions.submit(vehicle_id)
 
-    async def record(self, report: Report) -> Effect:
-        """Record a report; on return it is durable."""
-        return await self._reports.submit(report)
+    def record(self, report: Report) -> asyncio.Future[Effect]:
+        """Record a report; when the future is done it is durable."""
+        return self._reports.submit(report)
 
     async def ping(self) -> None:
         """Returns when the database has answered; several callers share one question."""

@@ -18,7 +18,7 @@ from gateway.batch import POLLS_WAITING
 from gateway.errors import TooOften, Unavailable, refusal_answer
 from gateway.fleet import Fleet
 from gateway.known import Known
-from gateway.messages import retry_after
+from gateway.resource import sent_away
 
 #: The answer to a request of this vehicle, for which there is nothing but what it installed last.
 Answer = Callable[[Scope, str, int | None], Response]
@@ -58,7 +58,7 @@ class IdlePolls:
         try:
             asked = self._fleet.epoch(POLLS_WAITING)
         except Unavailable as away:
-            asyncio.get_running_loop().call_soon(done, self._sent_away(vin, away))
+            asyncio.get_running_loop().call_soon(done, sent_away(away, vin, self._fleet.pressure))
         else:
             asked.add_done_callback(partial(self._end, scope, vin, proof, done))
         return True
@@ -69,7 +69,7 @@ class IdlePolls:
         except TooOften as refusal:
             answer = refusal_answer(refusal)
         except Unavailable as away:
-            answer = self._sent_away(vin, away)
+            answer = sent_away(away, vin, self._fleet.pressure)
         except (Exception, asyncio.CancelledError):
             answer = None  # the usual way finds the same, says it and logs it
         done(answer)
@@ -81,6 +81,3 @@ class IdlePolls:
         answer = self._idle(scope, vin, self._known.installed(proof))
         self._take(vehicle_id)
         return answer
-
-    def _sent_away(self, vin: str, away: Unavailable) -> Response:
-        return refusal_answer(Unavailable(str(away), retry_after(vin, self._fleet.pressure)))

@@ -31,9 +31,14 @@ class Quota:
         #: By vehicle and action: entries known of, and at how many to look again.
         self._known: Recent[tuple[int, int], tuple[int, int]] = Recent()
 
+    def clear(self, report: Report) -> bool:
+        """Whether this report may be recorded for all that is known here."""
+        known, look_at = self._known.get((report.vehicle_id, report.action), (0, LOOK_EVERY))
+        return report.said.execution in ENDING or known < min(look_at, ENTRIES_MAX)
+
     async def check(self, report: Report) -> None:
         """Raises TooMany where this report may not be recorded."""
-        if report.said.execution in ENDING:
+        if self.clear(report):
             return
         key = report.vehicle_id, report.action
         known, look_at = self._known.get(key, (0, LOOK_EVERY))

@@ -63,8 +63,7 @@ class Resource(Generic[Who]):
                 raise WrongMethod("not a method of this resource", self._allowed)
             return await handler(request, await self._prove(request, self._waiting_items))
         except Unavailable as away:
-            seconds = retry_after(request.path_params["vin"], self._pressure())
-            return refusal_answer(Unavailable(str(away), seconds))
+            return sent_away(away, request.path_params["vin"], self._pressure())
         except Refusal as refusal:
             return refusal_answer(refusal)
         except ClientDisconnect:
@@ -73,3 +72,8 @@ class Resource(Generic[Who]):
             # The path holds the VIN and stays out of the log; the traceback names the handler.
             log.exception("request_failed", method=request.method)
             return refusal_answer(Failed("a fault of the gateway; its log has the cause"))
+
+
+def sent_away(away: Unavailable, vin: str, pressure: int) -> Response:
+    """What a vehicle is answered that is to come back later, at a time of its own."""
+    return refusal_answer(Unavailable(str(away), retry_after(vin, pressure)))

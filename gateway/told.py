@@ -1,0 +1,86 @@
+"""Reports of vehicles that are known, recorded without a task for each.
+
+After idle polls (gateway/idle.py) most requests of a fleet are these. The connection hands them over when their
+body is there (gateway/connection.py). What is in order goes to its group at once, where it is proven and recorded
+as every other report; all else goes the usual way, which says what is wrong with it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from starlette.types import Scope
+
+from gateway.body import decoder
+from gateway.errors import Refusal, Unavailable, refusal_answer
+from gateway.feedback import FEEDBACK_MAX_BYTES, Feedback
+from gateway.fleet import Fleet
+from gateway.idle import Done
+from gateway.known import Known
+from gateway.quota import Quota
+from gateway.resource import sent_away
+from store.reports import Effect, Report
+
+
+class KnownReports:
+    """The short way.
+
+    Args:
+        vehicles: the path of all vehicles, up to the VIN.
+        take: counts one request of a vehicle. Raises TooOften.
+        feedback: the usual way.
+    """
+
+    def __init__(
+        self,
+        vehicles: str,
+        known: Known,
+        fleet: Fleet,
+        take: Callable[[int], None],
+        quota: Quota,
+        feedback: Feedback,
+    ) -> None:
+        self._vehicles = vehicles
+        self._known = known
+        self._fleet = fleet
+        self._take = take
+        self._quota = quota
+        self._feedback = feedback
+
+    def offer(self, scope: Scope, body: bytes, done: Done) -> bool:
+        """Whether this is a report in order of a vehicle that is known; if so, `done` is called later, and once."""
+        path: str = scope["path"]
+        if not path.startswith(self._vehicles) or len(body) > FEEDBACK_MAX_BYTES:
+            return False
+        vin, *rest = path[len(self._vehicles) :].split("/")
+        if len(rest) != 3 or rest[0] != "deploymentBase" or rest[2] != "feedback":
+            return False
+        vehicle = self._known.remembered(self._known.proof_in(scope, vin), vin)
+        if vehicle is None:
+            return False
+        try:
+            report = self._feedback.report(vehicle, rest[1], decoder(scope)(body))
+            if not self._quota.clear(report):
+                return False
+            self._take(vehicle.vehicle_id)
+        except Refusal:
+            return False
+        try:
+            recorded = self._fleet.record(report)
+        except Unavailable as away:
+            asyncio.get_running_loop().call_soon(done, sent_away(away, vin, self._fleet.pressure))
+        else:
+            recorded.add_done_callback(partial(self._end, vin, report, done))
+        return True
+
+    def _end(self, vin: str, report: Report, done: Done, recorded: asyncio.Future[Effect]) -> None:
+        try:
+            effect = recorded.result()
+            answer = None if effect is Effect.UNPROVEN else self._feedback.answer(report, effect)
+        except Unavailable as away:
+            answer = sent_away(away, vin, self._fleet.pressure)
+        except Refusal as refusal:
+            answer = refusal_answer(refusal)
+        except (Exception, asyncio.CancelledError):
+            answer = None  # nothing was recorded; the usual way finds the same, says it and logs it
+        done(answer)
