@@ -8,6 +8,7 @@ success; only an outcome that is known counts as an attempt. The state a failure
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -127,13 +128,13 @@ def after(state: Target, event: Happening) -> Target:
     return TRANSITIONS.get((state, event), state)
 
 
-class Said(Message):
+class Said(NamedTuple):
     """What a vehicle said of one action, in the words of the protocol."""
 
     execution: str
     finished: str
     code: int | None = None
-    details: tuple[str, ...] = Field(default=())
+    details: tuple[str, ...] = ()
 
 
 #: Vehicles name their own rollback at the beginning of a message; the protocol has no word for it.

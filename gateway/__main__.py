@@ -10,7 +10,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.app import create_app
-from gateway.server import create_pool, create_server, loop_factory
+from gateway.server import create_pool, create_recorder, create_server, loop_factory
 from runtime.database import check_schema, database_url
 from runtime.errors import RuntimeFault, SettingsError
 from runtime.logging import configure_logging
@@ -23,10 +23,10 @@ async def serve(url: str, settings: Settings) -> None:
     """Serve until a signal comes, then finish what is under way."""
     # uvicorn drains and then raises the signal again; it must not end us with the pool still open.
     _on_signals(lambda *_: None)
-    async with create_pool(url) as pool:
+    async with create_pool(url) as pool, create_recorder(url) as recorder:
         _collect_seldom()
         log.info("gateway_serving", host=settings.gateway_host, port=settings.gateway_port)
-        await create_server(create_app(pool, settings), settings).serve()
+        await create_server(create_app(pool, recorder, settings), settings).serve()
     log.info("gateway_stopped")
 
 

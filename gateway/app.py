@@ -20,7 +20,7 @@ from gateway.deployment import Description
 from gateway.errors import Missing, WrongMethod, refusal_answer
 from gateway.feedback import Feedback
 from gateway.files import Files
-from gateway.fleet import Fleet, Pool
+from gateway.fleet import Fleet
 from gateway.health import Health
 from gateway.idle import IdlePolls
 from gateway.installed import InstalledBase
@@ -30,6 +30,7 @@ from gateway.objects import Objects
 from gateway.poll import Poll
 from gateway.proxies import Proxies
 from gateway.quota import Quota
+from gateway.recorder import Pool, Recorder
 from gateway.resource import Handler, Resource
 from gateway.told import KnownReports
 from runtime.settings import Settings
@@ -39,9 +40,9 @@ from store.objects import ObjectStore
 BASE = "/{tenant}/controller/v1/{vin}"
 
 
-def create_app(pool: Pool, settings: Settings) -> Starlette:
-    """The application. The caller opens the pool before and closes it after the application's lifespan."""
-    fleet = Fleet(pool)
+def create_app(pool: Pool, recorder: Recorder, settings: Settings) -> Starlette:
+    """The application. The caller opens pool and recorder before and closes them after its lifespan."""
+    fleet = Fleet(pool, recorder)
     proxies = Proxies(settings.trusted_proxies)
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
     known = Known()
@@ -107,8 +108,8 @@ class Application(Starlette):
     """The application.
 
     Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
-    a resource lets no exception out that they would have to catch. Idle polls and the reports of vehicles that
-    are known do not even come here (gateway/connection.py).
+    a resource lets no exception out that they would have to catch. Idle polls and the reports of known
+    vehicles do not even come here (gateway/connection.py).
     """
 
     idle_polls: IdlePolls

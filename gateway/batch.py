@@ -7,6 +7,8 @@ item next to nothing, groups may be told to follow each other slowly: then more 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.errors import Unavailable
@@ -20,6 +22,9 @@ GROUP_ITEMS = 500
 WAITING_ITEMS = 4_000
 #: A poll is sent away before anything else is: it loses nothing, and a vehicle polls again anyway.
 POLLS_WAITING = WAITING_ITEMS // 2
+
+#: Of the group that is carried: the next one may begin.
+_GONE_ON: ContextVar[asyncio.Event] = ContextVar("gone_on")
 
 
 class Batch(Generic[Item, Result]):
@@ -49,7 +54,6 @@ class Batch(Generic[Item, Result]):
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._before: asyncio.Task[None] | None = None
-        self._gone_on = asyncio.Event()
 
     def submit(self, item: Item, waiting_items: int | None = None) -> asyncio.Future[Result]:
         """The result for this item, after the group that carried it is done.
@@ -73,13 +77,6 @@ class Batch(Generic[Item, Result]):
         """How many items wait."""
         return len(self._queue)
 
-    def go_on(self) -> None:
-        """Told by `carry`: its group needs nothing more but time, so the next one may begin beside it.
-
-        No more than two are under way: a third one would wait for the same, and be smaller for it.
-        """
-        self._gone_on.set()
-
     async def drained(self) -> None:
         """Returns when nothing is queued or under way."""
         while under_way := [task for task in (self._worker, self._before) if task and not task.done()]:
@@ -90,7 +87,8 @@ class Batch(Generic[Item, Result]):
             while self._queue:
                 await self._rest()
                 if group := self._next_group():
-                    self._gone_on = gone_on = asyncio.Event()
+                    gone_on = asyncio.Event()
+                    _GONE_ON.set(gone_on)  # a task takes what is set when it is made
                     carried = self._loop.create_task(self._carry_group(group))
                     carried.add_done_callback(lambda _, gone_on=gone_on: gone_on.set())  # type: ignore[misc]
                     await gone_on.wait()
@@ -141,6 +139,16 @@ class Batch(Generic[Item, Result]):
             for (_, waiter), result in zip(group, results, strict=True):
                 if not waiter.done():
                     waiter.set_result(result)
+
+
+def going_on() -> Callable[[], object]:
+    """For `carry`: what it calls, on any thread, when its group needs nothing more but time, so that the next
+    one may begin beside it.
+
+    No more than two are under way: a third one would wait for the same, and be smaller for it.
+    """
+    loop, gone_on = asyncio.get_running_loop(), _GONE_ON.get()
+    return partial(loop.call_soon_threadsafe, gone_on.set)
 
 
 def _fail(group: list[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:

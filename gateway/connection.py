@@ -2,8 +2,8 @@
 
 A request that never ends, or does not come, would hold memory or a connection for good.
 
-Polls that are answered out of memory (gateway/idle.py) are so without a task, which would cost more than their
-answer, and so are the reports of vehicles that are known (gateway/told.py).
+Polls that are answered out of memory (gateway/idle.py) are so without a task: that would cost more than their
+answer. Nor do the reports of known vehicles take one (gateway/told.py).
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway import whole
 from gateway.idle import IdlePolls
-from gateway.told import KnownReports
 from gateway.tls import COMMON_NAME, name_of
+from gateway.told import KnownReports
 
 #: The request line and all headers. The longest known are some hundred bytes.
 HEAD_MAX_BYTES = 32 * 1024

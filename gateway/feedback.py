@@ -1,7 +1,6 @@
 """POST feedback: what a vehicle says of an action, or of the request to cancel it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -60,7 +59,7 @@ class Feedback:
         effect = await self._fleet.record(report)
         if effect is Effect.UNPROVEN:
             now = await self._prove(request, WAITING_ITEMS)
-            report = replace(report, vehicle_id=now.vehicle_id, known_in=None)
+            report = report._replace(vehicle_id=now.vehicle_id, known_in=None)
             effect = await self._fleet.record(report)
         return self.answer(report, effect)
 

@@ -14,13 +14,13 @@ from typing import TypeVar
 import psycopg
 import structlog
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from campaign.permission import Consent
 from campaign.polling import Pressure
-from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch
+from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch, going_on
 from gateway.errors import Unavailable
 from gateway.quota import ENTRIES_MAX
+from gateway.recorder import Pool, Recorder
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
 from store.beginning import begin
@@ -33,14 +33,17 @@ from store.polls import Standing
 from store.reports import Effect, Report
 
 Result = TypeVar("Result")
-Pool = AsyncConnectionPool[AsyncConnection]
 
 #: Longer than any healthy transaction; a caller of a dead one is told to come back.
 PATIENCE_SECONDS = 10
 
 #: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has one
-#: more for each kind of group (gateway/server.py): however many read descriptions, reports find one.
+#: more for each kind of group (gateway/server.py): however many read descriptions, polls find one.
 SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
+
+#: While one group of reports is recorded the vehicles of another are answered and heard. Were all that wait
+#: one group, then either the database would work or we, in turns.
+REPORTS_AT_ONCE = 128
 
 #: So long without a failure counts as back.
 STEADY_SECONDS = 5
@@ -78,12 +81,13 @@ class Away:
 class Fleet:
     """The fleet as the gateway sees it. Every method raises Unavailable when the database is away."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, recorder: Recorder) -> None:
         self._pool = pool
+        self._recorder = recorder
         self._away = Away()
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
-        self._reports = Batch(self._record)
+        self._reports = Batch(self._record, group_items=REPORTS_AT_ONCE)
         self._epochs = Batch(
             self._read_epoch,
             group_items=WAITING_ITEMS,
@@ -218,13 +222,15 @@ class Fleet:
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
+        go_on = going_on()
+
         async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
             async with group_transaction(connection):
                 effects = await reports.record(connection, group)
-                self._reports.go_on()  # the next one waits for the campaign's lock while this one commits
+                go_on()  # the next one waits for the campaign's lock while this one commits
             return effects
 
-        return await self._work(recorded)
+        return await self._patiently(self._recorder.work(recorded))
 
     async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
         self.look()
@@ -271,9 +277,17 @@ class Fleet:
 
     async def _work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Each statement a transaction of its own: of reading, that saves two round trips of three."""
+
+        async def connected() -> Result:
+            async with self._pool.connection() as connection:
+                return await work(connection)
+
+        return await self._patiently(connected())
+
+    async def _patiently(self, work: Awaitable[Result]) -> Result:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:
-                result = await work(connection)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                result = await work
         except AWAY as error:
             self._away.failed(error)
             raise Unavailable("the database does not answer; come back later") from None

@@ -6,7 +6,7 @@ expect, poll after poll: for them this stands in for asking where they stand.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import Scope
 
@@ -21,8 +21,7 @@ _PROOF = "ringmaster.proof"
 _ACTION_BITS = 31
 
 
-@dataclass(frozen=True, slots=True)
-class Vehicle:
+class Vehicle(NamedTuple):
     """A vehicle that has proven who it is; in the epoch ``known_in``, where it was not asked since."""
 
     vehicle_id: int

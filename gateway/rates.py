@@ -28,12 +28,16 @@ class Buckets(Generic[Key]):
 
     def wait(self, client: Key, now: float) -> float:
         """Seconds until this client's next request is in order; 0: now."""
-        seconds = self._full_at.get(client, now) + self._step - self._depth - now
-        return seconds if seconds > _ROUNDING_SECONDS else 0.0
+        return self._wait(self._full_at.get(client, now), now)
 
     def take(self, client: Key, now: float) -> float:
         """Take one request out of the bucket where it holds one; else seconds until it does."""
-        seconds = self.wait(client, now)
+        full_at = self._full_at.get(client, now)
+        seconds = self._wait(full_at, now)
         if seconds == 0:
-            self._full_at.put(client, max(self._full_at.get(client, now), now) + self._step)
+            self._full_at.put(client, max(full_at, now) + self._step)
         return seconds
+
+    def _wait(self, full_at: float, now: float) -> float:
+        seconds = full_at + self._step - self._depth - now
+        return seconds if seconds > _ROUNDING_SECONDS else 0.0

@@ -13,15 +13,17 @@ from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp
 
 from gateway.connection import Connection
-from gateway.fleet import Pool
+from gateway.recorder import Pool, Recorder
 from gateway.tls import server_context
 from runtime.settings import Settings
 
-POOL_MIN, POOL_MAX = 2, 12
+POOL_MIN, POOL_MAX = 2, 10
+#: Two groups of reports are under way at a time.
+RECORDING = 2
 
 #: A vehicle that waits longer for a connection is better told to come back.
 CONNECTION_SECONDS = 3
-#: Requests that may wait for a connection, besides the batches (one each, two for reports).
+#: Requests that may wait for a connection, besides the batches (one each).
 WAITING_REQUESTS = 500
 
 #: Long enough for a report under way; downloads are cut and resume with a Range request.
@@ -30,7 +32,12 @@ DRAIN_SECONDS = 10
 KEEP_ALIVE_SECONDS = 15
 
 
-def create_pool(url: str) -> Pool:
+def create_recorder(url: str) -> Recorder:
+    """What records reports in the database at this SQLAlchemy URL, not yet begun."""
+    return Recorder(loop_factory(), lambda: create_pool(url, RECORDING, RECORDING))
+
+
+def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX) -> Pool:
     """A pool on the database at this SQLAlchemy URL, not yet open."""
     set_json_dumps(orjson.dumps)  # in this process: each report is told as JSON
     conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -43,8 +50,8 @@ def create_pool(url: str) -> Pool:
             "connect_timeout": CONNECTION_SECONDS,
             "autocommit": True,
         },
-        min_size=POOL_MIN,
-        max_size=POOL_MAX,
+        min_size=least,
+        max_size=most,
         timeout=CONNECTION_SECONDS,
         max_waiting=WAITING_REQUESTS,
         open=False,

@@ -1,8 +1,8 @@
 """Reports of vehicles that are known, recorded without a task for each.
 
-After idle polls (gateway/idle.py) most requests of a fleet are these. The connection hands them over when their
-body is there (gateway/connection.py). What is in order goes to its group at once, where it is proven and recorded
-as every other report; all else goes the usual way, which says what is wrong with it.
+After idle polls (gateway/idle.py) most requests of a fleet are these. The connection hands them over when
+their body is there (gateway/connection.py). What is in order goes to its group at once, where it is proven
+and recorded as every other report; all else goes the usual way, which says what is wrong with it.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class KnownReports:
         self._feedback = feedback
 
     def offer(self, scope: Scope, body: bytes, done: Done) -> bool:
-        """Whether this is a report in order of a vehicle that is known; if so, `done` is called later, and once."""
+        """Whether this is a report, in order, of a known vehicle; if so, `done` is called later, and once."""
         path: str = scope["path"]
         if not path.startswith(self._vehicles) or len(body) > FEEDBACK_MAX_BYTES:
             return False

@@ -1,7 +1,6 @@
 """What vehicles have said of their single ECUs before they claim that all of it succeeded."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from psycopg import AsyncConnection
 
@@ -52,7 +51,7 @@ async def with_ecus(
             own = report.said.details
             if _claims(report):
                 details = (*own, *still_failed(before, own))
-                heard.append(replace(report, said=report.said.model_copy(update={"details": details})))
+                heard.append(report._replace(said=report.said._replace(details=details)))
                 continue
             before += own
         heard.append(report)

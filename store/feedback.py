@@ -1,17 +1,15 @@
 """What a vehicle tells of an action, and what becomes of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from campaign.assignment import Said
 
 Channel = Literal["deployment", "cancel"]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One feedback of one vehicle; ``device_at`` is the vehicle's own clock.
 
     ``known_in`` is the epoch (store/epoch.py) in which the vehicle had proven who it is, where it was not

@@ -42,6 +42,9 @@ WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id
   AND t.state = k.state
 """
 
+#: Reports came before it: whoever had proven himself in this epoch has done so.
+_BEGIN = f"{PLAN_ONCE_SQL}, {EPOCH_SQL}"
+
 _LOG = """
 INSERT INTO report (
     vehicle_id, campaign_id, attempt, device_at, channel, execution, finished, code, details, effect)
@@ -58,14 +61,13 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         One effect per report, in the same order.
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
-    await connection.execute(PLAN_ONCE_SQL)
+    begun = await connection.execute(_BEGIN)
     await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
-    epoch = await connection.execute(f"SELECT {EPOCH_SQL}")
     rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
-    good_in = (None, *(await epoch.fetchall())[0])
+    epoch = (await begun.fetchall())[0][-1]
     decided = [
-        decide(rows.get(key), report) if report.known_in in good_in else (Effect.UNPROVEN, "unproven")
+        decide(rows.get(key), report) if report.known_in in (None, epoch) else (Effect.UNPROVEN, "unproven")
         for key, report in zip(keys, told, strict=True)
     ]
     changed = [row for row in rows.values() if row.heard]

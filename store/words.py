@@ -65,6 +65,7 @@ ORDER BY w.at LIMIT 1
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 #: For a transaction that works on a group. The planner would look at the numbers of every group anew, and
-#: read all of a table where it takes an array for thousands of rows. As it knows nothing of them it takes the
-#: indexes, once and for all.
-PLAN_ONCE_SQL = "SET LOCAL plan_cache_mode = force_generic_plan"
+#: read all of a table where it takes an array for thousands of rows, or where the table is small and the plan
+#: is kept while it grows. As it knows nothing of them it takes the indexes, once and for all.
+PLAN_ONCE_SQL = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"""

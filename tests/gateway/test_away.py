@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from campaign.assignment import Target
-from gateway.fleet import Pool
+from gateway.recorder import Pool
 from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client

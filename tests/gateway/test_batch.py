@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.batch import Batch
+from gateway.batch import Batch, going_on
 from gateway.errors import Unavailable
 
 
@@ -191,7 +191,7 @@ async def test_the_next_group_begins_beside_one_that_says_so_and_no_third_one() 
     async def carry(items: Sequence[int]) -> Sequence[int]:
         begins[len(began)].set()
         began.append(list(items))
-        batch.go_on()
+        going_on()()
         await ends[len(began) - 1].wait()
         return items
 

@@ -8,10 +8,7 @@ import pytest
 from gateway import connection
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client
-
-
-async def opened(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", int(client.url.rpartition(":")[2]))
+from tests.gateway.wire import opened
 
 
 async def test_a_head_that_does_not_end_is_refused(client: Client) -> None:

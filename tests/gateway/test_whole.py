@@ -10,6 +10,7 @@ import pytest
 from gateway.connection import Connection
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client, Vehicle
+from tests.gateway.wire import FAILURE, posted, request, told
 from tests.gateway.world import World
 
 
@@ -39,22 +40,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(Connection, "connection_made", counted)
     return pieces
-
-
-def request(vehicle: Vehicle, *more: str, version: str = "1.1") -> bytes:
-    """A poll as it is sent."""
-    proof = f"Authorization: TargetToken {vehicle.token}"
-    return "\r\n".join([f"GET {vehicle.home} HTTP/{version}", "Host: x", proof, *more, "", ""]).encode()
-
-
-async def told(client: Client, *requests: bytes) -> bytes:
-    """All that is answered to these, sent at once, of which the last one ends the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(client.url.rpartition(":")[2]))
-    writer.write(b"".join(requests))
-    async with asyncio.timeout(10):
-        answers = await reader.read()
-    writer.close()
-    return answers
 
 
 async def test_head_and_body_of_an_answer_are_one_write(
@@ -101,11 +86,15 @@ async def test_more_idle_polls_than_a_stack_is_deep_are_answered_at_once(
     assert answers.count(b"HTTP/1.1 200 ") == 301
 
 
-async def test_a_connection_is_not_kept_in_memory_after_its_idle_poll(
-    client: Client, new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("reports", [False, True], ids=["an idle poll", "a report"])
+async def test_a_connection_is_not_kept_in_memory_after_its_last_answer(
+    client: Client, new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch, reports: bool
 ) -> None:
     vehicle, _ = new_vehicle()
     await vehicle.poll()
+    asked = (
+        posted(vehicle, 1, FAILURE, "Connection: close") if reports else request(vehicle, "Connection: close")
+    )
     gone = asyncio.Event()
     made: list[weakref.ref[Connection]] = []
     connected = Connection.connection_made
@@ -117,7 +106,7 @@ async def test_a_connection_is_not_kept_in_memory_after_its_idle_poll(
     monkeypatch.setattr(Connection, "connection_made", noted)
     gc.disable()
     try:
-        assert b'"sleep"' in await told(client, request(vehicle, "Connection: close"))
+        assert (await told(client, asked)).startswith(b"HTTP/1.1 404 " if reports else b"HTTP/1.1 200 ")
         async with asyncio.timeout(5):
             await gone.wait()
     finally:

@@ -50,6 +50,31 @@ async def test_a_group_never_reads_through_a_table_that_has_rows_of_every_vehicl
     assert rows["assignment"][1] >= GROUP
 
 
+async def test_a_plan_made_while_the_tables_were_small_reads_none_of_them_through_when_they_have_grown(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicles = fleet.add(cars(80))
+    fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    await gateway.connection.execute("VACUUM ANALYZE")
+    offered = list((await gateway.admit(*vehicles)).items())
+
+    async def succeed(group: list[tuple[int, int]]) -> None:
+        async with gateway.connection.transaction():
+            await begin_group(gateway.connection, [Beginning(*each, SHA256) for each in group])
+        for said in (("proceeding", "none"), ("closed", "success")):
+            await gateway.record(*(report(*each, *said) for each in group))
+
+    for first in range(0, 70, 5):  # often enough that the connection keeps the plan of each statement
+        await succeed(offered[first : first + 5])
+    fleet.run("INSERT INTO software_change (vehicle_id, ecu, to_version, source)"
+              f" SELECT n, 'Radar', '1.3.0', 'import' FROM generate_series(100000, 100000 + {FLEET}) AS n")  # fmt: skip
+    async with gateway.connection.transaction(force_rollback=True):
+        before = await read(gateway)  # also what earlier groups have read, if not yet told
+        await succeed(offered[70:])
+        rows = await read(gateway)
+    assert {table: rows[table][0] - before[table][0] for table in GROWING} == dict.fromkeys(GROWING, 0)
+
+
 async def test_the_room_of_a_phase_is_counted_once_for_a_group_and_not_for_each_of_its_vehicles(
     fleet: Fleet, gateway: Gateway
 ) -> None:

@@ -1,0 +1,63 @@
+"""An event loop of its own for the groups of reports, on a thread of its own.
+
+Between its first statement and its commit a group holds the locks of its campaigns, and has to decide. On the
+loop that serves the vehicles it would come to that only after all of them that have sent something meanwhile:
+much of the time the database would do nothing, and the next group wait. Python runs one thread at a time, but
+hands over while another one works.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from threading import Thread
+from typing import Any, Self, TypeVar
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+Result = TypeVar("Result")
+Pool = AsyncConnectionPool[AsyncConnection]
+
+
+class Recorder:
+    """`async with Recorder(…) as recorder:` works on connections of its own until the block ends.
+
+    Args:
+        new_loop: makes its event loop.
+        new_pool: makes its pool, not yet open.
+    """
+
+    def __init__(
+        self, new_loop: Callable[[], asyncio.AbstractEventLoop], new_pool: Callable[[], Pool]
+    ) -> None:
+        self._new_loop = new_loop
+        self._new_pool = new_pool
+
+    async def __aenter__(self) -> Self:
+        self._loop = self._new_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="recorder", daemon=True)
+        self._thread.start()
+        self._pool = await self._there(self._opened())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._there(self._pool.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(self._thread.join)
+        self._loop.close()
+
+    async def work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """What this work gives, done there with a connection. Cancelled here it is cancelled there."""
+
+        async def connected() -> Result:
+            async with self._pool.connection() as connection:
+                return await work(connection)
+
+        return await self._there(connected())
+
+    async def _opened(self) -> Pool:
+        pool = self._new_pool()
+        await pool.open()
+        return pool
+
+    async def _there(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

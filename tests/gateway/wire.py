@@ -1,0 +1,39 @@
+"""Requests byte by byte, where it matters how they are sent."""
+
+import asyncio
+
+from tests.gateway.http import Client, Vehicle
+
+FAILURE = b'{"status":{"execution":"closed","result":{"finished":"failure"}}}'
+PROCEEDING = b'{"status":{"execution":"proceeding","result":{"finished":"none"}}}'
+
+
+def request(vehicle: Vehicle, *more: str, version: str = "1.1") -> bytes:
+    """A poll as it is sent."""
+    proof = f"Authorization: TargetToken {vehicle.token}"
+    return "\r\n".join([f"GET {vehicle.home} HTTP/{version}", "Host: x", proof, *more, "", ""]).encode()
+
+
+def posted(vehicle: Vehicle, action: int, body: bytes, *more: str) -> bytes:
+    """A report as it is sent."""
+    lines = [
+        f"POST {vehicle.home}/deploymentBase/{action}/feedback HTTP/1.1", "Host: x",
+        f"Authorization: TargetToken {vehicle.token}", "Content-Type: application/json",
+        f"Content-Length: {len(body)}", *more, "", "",
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode() + body
+
+
+async def opened(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection."""
+    return await asyncio.open_connection("127.0.0.1", int(client.url.rpartition(":")[2]))
+
+
+async def told(client: Client, *requests: bytes) -> bytes:
+    """All that is answered to these, sent at once, of which the last one ends the connection."""
+    reader, writer = await opened(client)
+    writer.write(b"".join(requests))
+    async with asyncio.timeout(10):
+        answers = await reader.read()
+    writer.close()
+    return answers
