@@ -17,6 +17,10 @@ _HISTORY = """
 INSERT INTO software_change (vehicle_id, ecu, to_version, source)
 SELECT id, 'Radar', '1.3.0', 'import' FROM vehicle
 """
+_HISTORY_OF_OTHERS = f"""
+INSERT INTO software_change (vehicle_id, ecu, to_version, source)
+SELECT number, 'Radar', '1.3.0', 'import' FROM generate_series(100000, {100_000 + FLEET}) AS number
+"""
 _READ = """
 SELECT relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
 """
@@ -66,8 +70,7 @@ async def test_a_plan_made_while_the_tables_were_small_reads_none_of_them_throug
 
     for first in range(0, 70, 5):  # often enough that the connection keeps the plan of each statement
         await succeed(offered[first : first + 5])
-    fleet.run("INSERT INTO software_change (vehicle_id, ecu, to_version, source)"
-              f" SELECT n, 'Radar', '1.3.0', 'import' FROM generate_series(100000, 100000 + {FLEET}) AS n")  # fmt: skip
+    fleet.run(_HISTORY_OF_OTHERS)
     async with gateway.connection.transaction(force_rollback=True):
         before = await read(gateway)  # also what earlier groups have read, if not yet told
         await succeed(offered[70:])
