@@ -59,7 +59,7 @@ def test_a_claim_of_success_with_an_ecu_that_failed_is_a_failure(finished: str) 
     details = ("ecu=Radar result=success", "ecu=GW result=failure code=3")
     said = Said(execution="closed", finished=finished, details=details)
     assert meaning(said, fetched=True) is Happening.FAIL
-    assert meaning(said.model_copy(update={"execution": "proceeding"}), fetched=True) is Happening.INSTALL
+    assert meaning(said._replace(execution="proceeding"), fetched=True) is Happening.INSTALL
 
 
 def test_success_means_that_the_files_of_all_ecus_were_fetched() -> None:
