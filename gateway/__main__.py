@@ -16,6 +16,9 @@ from runtime.errors import RuntimeFault, SettingsError
 from runtime.logging import configure_logging
 from runtime.settings import Settings, load_settings
 
+#: After so long the thread that records (gateway/recorder.py) has its turn: the campaign is locked meanwhile.
+HANDED_OVER_SECONDS = 0.0005
+
 log = structlog.get_logger("gateway")
 
 
@@ -25,6 +28,7 @@ async def serve(url: str, settings: Settings) -> None:
     _on_signals(lambda *_: None)
     async with create_pool(url) as pool, create_recorder(url) as recorder:
         _collect_seldom()
+        sys.setswitchinterval(HANDED_OVER_SECONDS)
         log.info("gateway_serving", host=settings.gateway_host, port=settings.gateway_port)
         await create_server(create_app(pool, recorder, settings), settings).serve()
     log.info("gateway_stopped")

@@ -41,9 +41,9 @@ PATIENCE_SECONDS = 10
 #: more for each kind of group (gateway/server.py): however many read descriptions, polls find one.
 SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
 
-#: While one group of reports is recorded the vehicles of another are answered and heard. Were all that wait
+#: While two groups of reports are recorded the vehicles of a third are answered and heard. Were all that wait
 #: one group, then either the database would work or we, in turns.
-REPORTS_AT_ONCE = 128
+REPORTS_AT_ONCE = 96
 
 #: So long without a failure counts as back.
 STEADY_SECONDS = 5

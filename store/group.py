@@ -1,8 +1,9 @@
 """The transaction of a group: many vehicles in one, which waits for the database as seldom as it can."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import psycopg
 from psycopg import AsyncConnection
 
 
@@ -13,6 +14,20 @@ async def group_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
 
     The campaign is locked meanwhile, and where many vehicles are served each wait is long: the answer is read
     when all others have had their turn. What a statement raises comes with the next answer, or at the end.
+
+    psycopg's own transactions wait in a pipeline for the beginning and once more before the commit.
+
+    Args:
+        connection: autocommitting, and in no transaction.
     """
-    async with connection.pipeline(), connection.transaction():
-        yield
+    try:
+        async with connection.pipeline():
+            await connection.execute("BEGIN", prepare=False)
+            yield
+            commit = await connection.execute("COMMIT", prepare=False)
+    except BaseException:
+        with suppress(psycopg.Error):  # of a connection that is gone
+            await connection.rollback()
+        raise
+    if commit.statusmessage != "COMMIT":  # PostgreSQL says no more when it rolls back what had failed
+        raise psycopg.errors.InFailedSqlTransaction("the group was rolled back")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -404,7 +405,9 @@ class Gateway:
             return await begin(self.connection, vehicle, action, sha256)
 
     async def record(self, *group: Report) -> list[Effect]:
-        async with group_transaction(self.connection):
+        idle = self.connection.info.transaction_status is TransactionStatus.IDLE
+        transaction = group_transaction(self.connection) if idle else self.connection.transaction()
+        async with transaction:
             return await reports.record(self.connection, group)
 
     async def say(
