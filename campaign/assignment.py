@@ -173,11 +173,14 @@ def meaning(said: Said, *, fetched: bool, complete: bool = True) -> Happening:
 
 
 def _skipped(said: Said) -> bool:
-    return any(_plain(text) == _plain(SKIPPED) for text in said.details)
+    return any(_plain(text) == _PLAIN_SKIPPED for text in said.details)
 
 
 def _plain(text: str) -> str:
     return text.strip().rstrip(".").lower()
+
+
+_PLAIN_SKIPPED = _plain(SKIPPED)
 
 
 def _some_ecu_failed(said: Said) -> bool:

@@ -40,10 +40,12 @@ class Recorder:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._there(self._pool.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        await asyncio.to_thread(self._thread.join)
-        self._loop.close()
+        try:
+            await self._there(self._pool.close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+            self._loop.close()
 
     async def work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """What this work gives, done there with a connection. Cancelled here it is cancelled there."""

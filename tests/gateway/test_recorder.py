@@ -1,0 +1,55 @@
+"""What is recorded on an event loop of its own: results, errors and cancellations go between the two."""
+
+import asyncio
+import threading
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from gateway.recorder import Recorder
+from gateway.server import create_recorder
+from tests.gateway.world import World
+
+_SLEEPING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)'
+"""
+
+
+async def test_work_is_done_on_the_recorders_thread_and_its_result_comes_back(recorder: Recorder) -> None:
+    async def work(connection: AsyncConnection) -> tuple[str, int]:
+        [row] = await (await connection.execute("SELECT 7")).fetchall()
+        return threading.current_thread().name, row[0]
+
+    assert await recorder.work(work) == ("recorder", 7)
+
+
+async def test_what_work_raises_is_raised_to_who_waits_and_the_next_one_finds_a_connection(
+    recorder: Recorder,
+) -> None:
+    async def wrong(connection: AsyncConnection) -> None:
+        await connection.execute("SELECT 1 / 0")
+
+    for _ in range(5):  # more than there are connections
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await recorder.work(wrong)
+
+
+async def test_work_nobody_waits_for_any_more_is_cancelled(recorder: Recorder, world: World) -> None:
+    async def long(connection: AsyncConnection) -> None:
+        await connection.execute("SELECT pg_sleep(60)")
+
+    working = asyncio.create_task(recorder.work(long))
+    while world.value(_SLEEPING) == 0:  # noqa: ASYNC110  (the event is in the database)
+        await asyncio.sleep(0)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    while world.value(f"{_SLEEPING} AND state = 'active'"):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+async def test_its_thread_ends_with_it(database: str) -> None:
+    async with create_recorder(database):
+        assert "recorder" in [thread.name for thread in threading.enumerate()]
+    assert "recorder" not in [thread.name for thread in threading.enumerate()]
