@@ -84,6 +84,8 @@ def _texts(value: Any) -> list[str]:
     return [text for each in inner for text in _texts(each)] if isinstance(inner, tuple | list) else []
 
 
+# A pool draws a random number for each new connection, on another thread than the one that draws the bodies.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 async def test_no_body_is_a_fault_of_the_gateway_or_moves_what_is_over(
     gateway: Gateway, world: World
 ) -> None:

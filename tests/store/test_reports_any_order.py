@@ -65,6 +65,7 @@ SAID = st.builds(
         ["closed", "closed", "closed", "proceeding", "rejected", "download", "canceled"]
     ),
     finished=st.sampled_from(["success", "failure", "none"]),
+    code=st.none(),
     details=st.sampled_from(
         [(), (), ("Skipped Update.",), ("rolled back",), ("critical: no brakes",), ("download failed",)]
     ),
@@ -189,9 +190,11 @@ class Run:
                 assert (effect, new) == wanted
             elif tell.channel == "cancel":
                 assert new in (state, Target.CANCELLED)
+            elif meaning(tell.said, fetched=fetched, complete=proof) is Happening.HARM:
+                assert new is after(state, Happening.HARM)  # whether it was to begin or not
             elif state is Target.OFFERED and not delivering:
                 assert (effect, new) == (Effect.OVER, Target.PENDING)
-            elif state in OPEN and not fetched and meaning(tell.said, fetched=False) is not Happening.HARM:
+            elif state in OPEN and not fetched:
                 assert new is state  # it was withdrawn before it began: there is no outcome
             else:
                 assert new is after(state, meaning(tell.said, fetched=fetched, complete=proof))
