@@ -54,6 +54,7 @@ class Batch(Generic[Item, Result]):
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._before: asyncio.Task[None] | None = None
+        self._failing = False
 
     def submit(self, item: Item, waiting_items: int | None = None) -> asyncio.Future[Result]:
         """The result for this item, after the group that carried it is done.
@@ -110,8 +111,10 @@ class Batch(Generic[Item, Result]):
             self._next_at = loop.time() + self._apart_seconds
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        # When none can be carried all that wait are soon told so, and not some of them after the others.
+        most = max(self._group_items, GROUP_ITEMS) if self._failing else self._group_items
         group: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._queue and len(group) < self._group_items:
+        while self._queue and len(group) < most:
             item, waiter = self._queue.popleft()
             if not waiter.done():  # whose caller has gone needs nothing any more
                 group.append((item, waiter))
@@ -123,6 +126,7 @@ class Batch(Generic[Item, Result]):
             if len(results) != len(group):
                 raise RuntimeError(f"{len(group)} items were carried and {len(results)} results came back")
         except Unavailable as error:
+            self._failing = True
             _fail(group, error)
         except Exception as error:
             if len(group) == 1 or all(item is None for item, _ in group):  # all ask the same
@@ -136,6 +140,7 @@ class Batch(Generic[Item, Result]):
                 waiter.cancel()
             raise
         else:
+            self._failing = False
             for (_, waiter), result in zip(group, results, strict=True):
                 if not waiter.done():
                     waiter.set_result(result)

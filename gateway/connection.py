@@ -50,11 +50,16 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_request = False
         self._time()
+        # What was not begun: each of them and the connection would keep the other in memory.
+        for cycle, _ in (*self.pipeline, *([self._held] if self._held else ())):
+            _let_go(cycle)
+        self.pipeline.clear()
+        self._held = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._held is not None:  # the rest of its body is to be waited for, which takes a task
+        if self._held is not None and not self.transport.is_closing():  # to wait for its body takes a task
             held, self._held = self._held, None
             super()._start_asgi_task(*held)
         cycle: RequestResponseCycle | None = self.cycle
@@ -101,12 +106,12 @@ class Connection(HttpToolsProtocol):
         return self._known_reports.offer(cycle.scope, cycle.body, done)  # type: ignore[arg-type]
 
     def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
+        if answer is None and not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
+            return
         if answer is not None:
             whole.write(cycle, answer)
-            # As a task does at its end: the two would keep each other in memory.
-            cycle.on_response = lambda: None
-        elif not cycle.disconnected:
-            super()._start_asgi_task(cycle, app)
+        _let_go(cycle)
 
     def _time(self) -> None:
         """A timer runs while a request is awaited that has begun, or the first one."""
@@ -127,3 +132,9 @@ class Connection(HttpToolsProtocol):
             return
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _let_go(cycle: RequestResponseCycle) -> None:
+    """As a task does at its end: a request and its connection would keep each other in memory."""
+    cycle.on_response = lambda: None
+    cycle.body = bytearray()

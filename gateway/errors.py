@@ -1,5 +1,6 @@
 """What the gateway answers when it cannot do what was asked. One class per status, one line per cause."""
 
+import reprlib
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -119,9 +120,14 @@ class Unavailable(Refusal):
         super().__init__(message, {"Retry-After": str(seconds)})
 
 
+#: Of what is nested too deep to be shown whole, too.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 61
+
+
 def malformed(field: str, value: object, cure: str) -> Malformed:
     """A Malformed that names the field, its value (shortened) and the cure."""
-    shown = repr(value)
+    shown = _REPR.repr(value)
     return Malformed(str(Problem(field, shown if len(shown) <= 60 else shown[:57] + "...", cure)))
 
 

@@ -49,8 +49,8 @@ class Feedback:
 
     async def post(self, request: Request, vehicle: Vehicle) -> Response:
         try:
-            body = await read_body(request, FEEDBACK_MAX_BYTES)
-            report = self.report(vehicle, request.path_params["action"], body)
+            action = path_id(request.path_params["action"])
+            report = self.report(vehicle, action, await read_body(request, FEEDBACK_MAX_BYTES))
             await self._quota.check(report)
         except Refusal:
             if vehicle.known_in is not None:  # whoever has no proof any more is told only that
@@ -63,10 +63,10 @@ class Feedback:
             effect = await self._fleet.record(report)
         return self.answer(report, effect)
 
-    def report(self, vehicle: Vehicle, action: str, body: Any) -> Report:
-        """What a vehicle tells of the action that its path names, out of a decoded body. Raises Refusal."""
+    def report(self, vehicle: Vehicle, action: int, body: Any) -> Report:
+        """What a vehicle tells of an action, out of a decoded body. Raises Malformed and TooMany."""
         said, device_at = read_feedback(body)
-        return Report(vehicle.vehicle_id, path_id(action), self._channel, said, device_at, vehicle.known_in)
+        return Report(vehicle.vehicle_id, action, self._channel, said, device_at, vehicle.known_in)
 
     def answer(self, report: Report, effect: Effect) -> Response:
         """What the vehicle is answered after that became of its report; it counts for the quota.

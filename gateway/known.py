@@ -86,6 +86,10 @@ class Known:
         fact = self._facts.get(proof)
         return None if fact is None else Vehicle(fact >> _ACTION_BITS + 1, vin, self._epoch)
 
+    def forget(self, proof: bytes) -> None:
+        """Know nothing of who showed this proof, for its epoch is over."""
+        self._facts.pop(proof, None)
+
     def idle(self, proof: bytes) -> bool:
         """Whether there was nothing for the vehicle that showed this proof."""
         return bool(self._facts.get(proof, 0) & 1)

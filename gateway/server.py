@@ -23,6 +23,9 @@ RECORDING = 2
 
 #: A vehicle that waits longer for a connection is better told to come back.
 CONNECTION_SECONDS = 3
+#: Attempts to connect lie twice as far apart each time. After so long they begin anew, with the next vehicle
+#: that comes: after a long absence of the database nobody shall wait for as long again.
+RECONNECT_SECONDS = 5
 #: Requests that may wait for a connection, besides the batches (one each).
 WAITING_REQUESTS = 500
 
@@ -34,10 +37,10 @@ KEEP_ALIVE_SECONDS = 15
 
 def create_recorder(url: str) -> Recorder:
     """What records reports in the database at this SQLAlchemy URL, not yet begun."""
-    return Recorder(loop_factory(), lambda: create_pool(url, RECORDING, RECORDING))
+    return Recorder(loop_factory(), lambda: create_pool(url, RECORDING, RECORDING, name="recorder"))
 
 
-def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX) -> Pool:
+def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX, name: str = "gateway") -> Pool:
     """A pool on the database at this SQLAlchemy URL, not yet open."""
     set_json_dumps(orjson.dumps)  # in this process: each report is told as JSON
     conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -53,9 +56,10 @@ def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX) -> Pool:
         min_size=least,
         max_size=most,
         timeout=CONNECTION_SECONDS,
+        reconnect_timeout=RECONNECT_SECONDS,
         max_waiting=WAITING_REQUESTS,
         open=False,
-        name="gateway",
+        name=name,
     )
 
 

@@ -16,6 +16,7 @@ from gateway.errors import Refusal, Unavailable, refusal_answer
 from gateway.feedback import FEEDBACK_MAX_BYTES, Feedback
 from gateway.fleet import Fleet
 from gateway.idle import Done
+from gateway.ids import path_id
 from gateway.known import Known
 from gateway.quota import Quota
 from gateway.resource import sent_away
@@ -55,32 +56,39 @@ class KnownReports:
         vin, *rest = path[len(self._vehicles) :].split("/")
         if len(rest) != 3 or rest[0] != "deploymentBase" or rest[2] != "feedback":
             return False
-        vehicle = self._known.remembered(self._known.proof_in(scope, vin), vin)
+        proof = self._known.proof_in(scope, vin)
+        vehicle = self._known.remembered(proof, vin)
         if vehicle is None:
             return False
         try:
-            report = self._feedback.report(vehicle, rest[1], decoder(scope)(body))
+            report = self._feedback.report(vehicle, path_id(rest[1]), decoder(scope)(body))
             if not self._quota.clear(report):
                 return False
-            self._take(vehicle.vehicle_id)
-        except Refusal:
-            return False
+            self._take(vehicle.vehicle_id)  # last: the usual way counts for itself
+        except Exception:
+            return False  # the usual way finds the same, says it, and logs what is a fault of ours
         try:
             recorded = self._fleet.record(report)
         except Unavailable as away:
             asyncio.get_running_loop().call_soon(done, sent_away(away, vin, self._fleet.pressure))
         else:
-            recorded.add_done_callback(partial(self._end, vin, report, done))
+            recorded.add_done_callback(partial(self._end, vin, proof, report, done))
         return True
 
-    def _end(self, vin: str, report: Report, done: Done, recorded: asyncio.Future[Effect]) -> None:
+    def _end(
+        self, vin: str, proof: bytes, report: Report, done: Done, recorded: asyncio.Future[Effect]
+    ) -> None:
+        answer = None
         try:
             effect = recorded.result()
-            answer = None if effect is Effect.UNPROVEN else self._feedback.answer(report, effect)
+            if effect is Effect.UNPROVEN:
+                self._known.forget(proof)  # so that the usual way asks at once
+            else:
+                answer = self._feedback.answer(report, effect)
         except Unavailable as away:
             answer = sent_away(away, vin, self._fleet.pressure)
         except Refusal as refusal:
             answer = refusal_answer(refusal)
         except (Exception, asyncio.CancelledError):
-            answer = None  # nothing was recorded; the usual way finds the same, says it and logs it
+            answer = None  # nothing was acknowledged; the usual way finds the same, says it and logs it
         done(answer)

@@ -20,7 +20,7 @@ async def answer(response: Response, scope: Scope, receive: Receive, send: Send)
 
 def write(cycle: RequestResponseCycle, response: Response) -> None:
     """Answer a request and end it, as ``RequestResponseCycle.send`` does at two times."""
-    if cycle.disconnected:
+    if cycle.disconnected or cycle.transport.is_closing():
         return
     pieces = [STATUS_LINE[response.status_code]]
     for name, value in cycle.default_headers:

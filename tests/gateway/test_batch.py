@@ -169,6 +169,26 @@ async def test_a_question_that_all_ask_alike_is_not_asked_again_in_halves() -> N
     assert asked <= 2
 
 
+async def test_while_groups_fail_all_that_wait_fail_together() -> None:
+    groups: list[int] = []
+
+    async def carry(items: Sequence[int]) -> Sequence[int]:
+        groups.append(len(items))
+        if len(groups) < 3:
+            raise Unavailable("away")
+        return items
+
+    batch = Batch(carry, group_items=2)
+    results = submit(batch, *range(10))
+    failed = await asyncio.gather(*results, return_exceptions=True)
+    assert groups == [2, 8]
+    assert all(isinstance(error, Unavailable) for error in failed)
+    await asyncio.gather(*submit(batch, *range(5)))
+    assert groups == [2, 8, 5]
+    await asyncio.gather(*submit(batch, *range(5)))
+    assert groups == [2, 8, 5, 2, 2, 1]
+
+
 async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:
     began: list[float] = []
     loop = asyncio.get_running_loop()

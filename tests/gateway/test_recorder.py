@@ -12,7 +12,7 @@ from gateway.server import create_recorder
 from tests.gateway.world import World
 
 _SLEEPING = """
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)'
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(600)'
 """
 
 
@@ -37,7 +37,7 @@ async def test_what_work_raises_is_raised_to_who_waits_and_the_next_one_finds_a_
 
 async def test_work_nobody_waits_for_any_more_is_cancelled(recorder: Recorder, world: World) -> None:
     async def long(connection: AsyncConnection) -> None:
-        await connection.execute("SELECT pg_sleep(60)")
+        await connection.execute("SELECT pg_sleep(600)")
 
     working = asyncio.create_task(recorder.work(long))
     while world.value(_SLEEPING) == 0:  # noqa: ASYNC110  (the event is in the database)

@@ -1,12 +1,16 @@
 """Reports of known vehicles: recorded without a task for each, and no differently from others."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from campaign.assignment import Target
+from gateway import connection
+from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client, Vehicle
 from tests.gateway.wire import FAILURE, PROCEEDING, opened, posted, request, told
@@ -90,9 +94,10 @@ async def test_a_report_whose_body_comes_later_is_recorded_once(
         (b"{", (), b"400"),
         (b'{"status":{"execution":"done","result":{"finished":"failure"}}}', (), b"400"),
         (b'{"status":1' + b" " * 65_536 + b"}", (), b"413"),
+        (b'{"status":' + b"[" * 1_000 + b"]" * 1_000 + b"}", (), b"400"),
         (FAILURE, ("Authorization: TargetToken wrong",), b"200"),
     ],
-    ids=["no JSON", "an unknown word", "too long", "two proofs, the first one right"],
+    ids=["no JSON", "an unknown word", "too long", "too deep", "two proofs, the first one right"],
 )
 async def test_what_is_not_in_order_is_answered_as_it_always_was(
     client: Client, new_vehicle: NewVehicle, world: World, body: bytes, more: tuple[str, ...], status: bytes
@@ -105,14 +110,103 @@ async def test_what_is_not_in_order_is_answered_as_it_always_was(
     assert world.value(REPORTS) == (status == b"200")
 
 
-async def test_whoever_is_sent_away_by_a_full_queue_is_told_when_to_come_back(
+async def test_a_body_that_is_too_long_is_refused_also_where_it_comes_whole(
     client: Client, new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    for module in ("gateway.told", "gateway.feedback"):
+        monkeypatch.setattr(f"{module}.FEEDBACK_MAX_BYTES", len(FAILURE) - 1)
+
+    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert world.value(REPORTS) == 0
+
+
+async def test_a_fault_of_ours_is_answered_and_logged_by_the_usual_way(
+    client: Client,
+    new_vehicle: NewVehicle,
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tasks: asyncio.Queue[str],
+) -> None:
+    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    assert tasks.get_nowait() == "GET"
+
+    def spoilt(body: Any) -> Any:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("gateway.feedback.read_feedback", spoilt)
+    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert tasks.get_nowait() == "POST"
+    assert "request_failed" in caplog.text
+
+
+async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
+    client: Client,
+    new_vehicle: NewVehicle,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    tasks: asyncio.Queue[str],
+) -> None:
     vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    assert tasks.get_nowait() == "GET"
+    world.run("UPDATE epoch SET number = number + 1")
+    groups: list[int] = []
+    record = reports.record
+
+    async def counted(connection: AsyncConnection, group: Sequence[reports.Report]) -> list[reports.Effect]:
+        groups.append(len(group))
+        return await record(connection, group)
+
+    monkeypatch.setattr(reports, "record", counted)
+
+    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [tasks.get_nowait(), tasks.empty()] == ["POST", True]
+    assert groups == [1, 1]  # refused, proven anew, recorded
+    assert world.state(number) is Target.FAILED
+    assert world.value(REPORTS) == 1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["its body comes", "its body does not come"])
+async def test_a_report_behind_another_waits_for_its_body(
+    client: Client, new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 30 if whole else 0.2)
+    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    last = posted(vehicle, action, FAILURE, "Connection: close")
+    reader, writer = await opened(client)
+    writer.write(posted(vehicle, action, PROCEEDING) + last[:-5])
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).startswith(b"HTTP/1.1 200 ")
+    if whole:
+        writer.write(last[-5:])
+
+    answer = await asyncio.wait_for(reader.read(), 10)
+
+    writer.close()
+    assert answer[:12] == (b"HTTP/1.1 200" if whole else b"")
+    assert world.state(number) is (Target.FAILED if whole else Target.DOWNLOADING)
+
+
+async def test_whoever_is_sent_away_by_a_full_queue_is_told_when_to_come_back(
+    client: Client,
+    new_vehicle: NewVehicle,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    tasks: asyncio.Queue[str],
+) -> None:
+    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    assert tasks.get_nowait() == "GET"
     monkeypatch.setattr("gateway.batch.Batch.load", lambda _: 1_000_000)
     asked = [posted(vehicle, action, FAILURE)] * 300 + [posted(vehicle, action, FAILURE, "Connection: close")]
 
     answers = await told(client, *asked)  # more than a stack is deep
 
-    assert answers.count(b"HTTP/1.1 503 ") == answers.count(b"retry-after: ") == 301 - answers.count(b" 429 ")
+    assert answers.count(b"HTTP/1.1 503 ") == answers.count(b"retry-after: ") == 301
+    assert tasks.empty()
     assert world.state(number) is Target.DOWNLOADING

@@ -41,6 +41,12 @@ async def fails_and_is_passed_over(gateway: Gateway) -> None:
         await fails_and_is_waited_for(gateway)
 
 
+async def fails_and_is_synced_away(gateway: Gateway) -> None:
+    """After which PostgreSQL answers the commit with a rollback, and with no error."""
+    async with gateway.connection.pipeline():
+        await fails_and_is_passed_over(gateway)
+
+
 async def fails_by_itself(gateway: Gateway) -> None:
     raise psycopg.errors.DivisionByZero
 
@@ -60,6 +66,7 @@ async def is_refused_at_the_commit(gateway: Gateway) -> None:
         fails_and_is_waited_for,
         fails_and_is_not_waited_for,
         fails_and_is_passed_over,
+        fails_and_is_synced_away,
         fails_by_itself,
         is_cancelled,
         is_refused_at_the_commit,
