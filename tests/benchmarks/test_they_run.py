@@ -23,7 +23,7 @@ BENCHMARKS = {
         ["judged", "after a pause's commit", "after the stop's commit", "to the notification"],
     ),
     "traffic": (
-        ["--vehicles", "300", "--seconds", "1", "--no-compare"],
+        ["--vehicles", "320", "--seconds", "1", "--no-compare"],
         ["idle polls, 2 processes", "polls with an offer, 1 process", "reports, 2 processes"],
     ),
     "over_http": (
