@@ -17,7 +17,7 @@ class Buckets(Generic[Key]):
     Args:
         per_second: how many requests flow back into a bucket each second.
         burst: how many a full bucket holds.
-        most_clients: beyond it who was quiet for longest is forgotten, and so gets a full bucket.
+        most_clients: beyond it those who were quiet for longest are forgotten, and so get full buckets.
     """
 
     def __init__(self, per_second: float, burst: int, *, most_clients: int = MOST_KEYS) -> None:

@@ -15,6 +15,7 @@ from gateway.errors import RETRY_AFTER_SECONDS
 from gateway.fleet import SINGLE_AT_ONCE
 from gateway.messages import retry_after
 from gateway.rates import Buckets
+from gateway.recent import Recent
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
 from tests.gateway.http import Client, Vehicle
 from tests.gateway.world import TOKEN, World
@@ -44,11 +45,24 @@ def test_a_whole_burst_passes_and_the_next_one_after_the_time_it_is_told(rate: i
     assert buckets.take("a", 5.0 + wait + 1e-6) == 0
 
 
-def test_no_more_clients_are_remembered_than_said_and_the_quietest_goes_first() -> None:
-    buckets: Buckets[int] = Buckets(1, 1, most_clients=2)
-    assert [buckets.take(client, 0.0) for client in (1, 2, 3)] == [0, 0, 0]
-    assert buckets.wait(2, 0.0) > 0
-    assert buckets.wait(1, 0.0) == 0
+@given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 4))
+def test_no_more_keys_are_remembered_than_said_and_half_as_many_for_sure(puts: list[int], half: int) -> None:
+    recent: Recent[int, int] = Recent(2 * half)
+    for place, key in enumerate(puts):
+        recent.put(key, place)
+    last = {key: place for place, key in enumerate(puts)}
+    known = {key: place for key in last if (place := recent.get(key, -1)) >= 0}
+    assert known.items() <= last.items()  # never an older value
+    assert len(known) <= 2 * half
+    latest = sorted(last, key=last.__getitem__)[-half:]
+    assert known.keys() >= set(latest)
+
+
+def test_who_was_quiet_for_longest_gets_a_full_bucket_when_there_are_too_many() -> None:
+    buckets: Buckets[int] = Buckets(1, 1, most_clients=4)
+    assert [buckets.take(client, 0.0) for client in range(6)] == [0] * 6
+    assert all(buckets.wait(client, 0.0) > 0 for client in (4, 5))
+    assert all(buckets.wait(client, 0.0) == 0 for client in (0, 1))
 
 
 async def test_a_vehicle_that_floods_is_told_when_to_come_back_and_another_is_served(
