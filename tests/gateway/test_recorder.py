@@ -13,6 +13,7 @@ from tests.gateway.world import World
 
 _SLEEPING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(600)'
+  AND state = 'active'
 """
 
 
@@ -36,17 +37,24 @@ async def test_what_work_raises_is_raised_to_who_waits_and_the_next_one_finds_a_
 
 
 async def test_work_nobody_waits_for_any_more_is_cancelled(recorder: Recorder, world: World) -> None:
+    here = asyncio.get_running_loop()
+    begun, ended = asyncio.Event(), asyncio.Event()
+
     async def long(connection: AsyncConnection) -> None:
-        await connection.execute("SELECT pg_sleep(600)")
+        here.call_soon_threadsafe(begun.set)
+        try:
+            await connection.execute("SELECT pg_sleep(600)")
+        finally:
+            here.call_soon_threadsafe(ended.set)
 
     working = asyncio.create_task(recorder.work(long))
-    while world.value(_SLEEPING) == 0:  # noqa: ASYNC110  (the event is in the database)
-        await asyncio.sleep(0)
+    await begun.wait()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
-    while world.value(f"{_SLEEPING} AND state = 'active'"):  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await ended.wait()
+    assert world.value(_SLEEPING) == 0
 
 
 async def test_its_thread_ends_with_it(database: str) -> None:
