@@ -5,30 +5,26 @@ their body is there (gateway/connection.py). What is in order goes to its group 
 and recorded as every other report; all else goes the usual way, which says what is wrong with it.
 """
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from starlette.responses import Response
 from starlette.types import Scope
 
 from gateway.body import decoder
-from gateway.errors import Refusal, Unavailable, refusal_answer
 from gateway.feedback import FEEDBACK_MAX_BYTES, Feedback
 from gateway.fleet import Fleet
-from gateway.idle import Done
 from gateway.ids import path_id
 from gateway.known import Known
 from gateway.quota import Quota
-from gateway.resource import sent_away
+from gateway.short_way import Done, ShortWay
 from store.reports import Effect, Report
 
 
-class KnownReports:
-    """The short way.
+class KnownReports(ShortWay):
+    """The short way of reports.
 
     Args:
-        vehicles: the path of all vehicles, up to the VIN.
-        take: counts one request of a vehicle. Raises TooOften.
         feedback: the usual way.
     """
 
@@ -41,10 +37,7 @@ class KnownReports:
         quota: Quota,
         feedback: Feedback,
     ) -> None:
-        self._vehicles = vehicles
-        self._known = known
-        self._fleet = fleet
-        self._take = take
+        super().__init__(vehicles, known, fleet, take)
         self._quota = quota
         self._feedback = feedback
 
@@ -67,28 +60,12 @@ class KnownReports:
             self._take(vehicle.vehicle_id)  # last: the usual way counts for itself
         except Exception:
             return False  # the usual way finds the same, says it, and logs what is a fault of ours
-        try:
-            recorded = self._fleet.record(report)
-        except Unavailable as away:
-            asyncio.get_running_loop().call_soon(done, sent_away(away, vin, self._fleet.pressure))
-        else:
-            recorded.add_done_callback(partial(self._end, vin, proof, report, done))
+        ask = partial(self._fleet.record, report)
+        self._later(vin, ask, partial(self._answer, proof, report), done)
         return True
 
-    def _end(
-        self, vin: str, proof: bytes, report: Report, done: Done, recorded: asyncio.Future[Effect]
-    ) -> None:
-        answer = None
-        try:
-            effect = recorded.result()
-            if effect is Effect.UNPROVEN:
-                self._known.forget(proof)  # so that the usual way asks at once
-            else:
-                answer = self._feedback.answer(report, effect)
-        except Unavailable as away:
-            answer = sent_away(away, vin, self._fleet.pressure)
-        except Refusal as refusal:
-            answer = refusal_answer(refusal)
-        except (Exception, asyncio.CancelledError):
-            answer = None  # nothing was acknowledged; the usual way finds the same, says it and logs it
-        done(answer)
+    def _answer(self, proof: bytes, report: Report, effect: Effect) -> Response | None:
+        if effect is Effect.UNPROVEN:
+            self._known.forget(proof)  # so that the usual way asks at once
+            return None
+        return self._feedback.answer(report, effect)

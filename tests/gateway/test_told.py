@@ -33,19 +33,24 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[str]:
     return methods
 
 
-async def known(new_vehicle: NewVehicle, world: World, state: Target) -> tuple[Vehicle, int, int]:
-    """A vehicle that has polled, its number, and its action."""
+#: A vehicle that is known, its number, and the action that it downloads.
+Downloading = tuple[Vehicle, int, int]
+
+
+@pytest.fixture
+async def downloading(new_vehicle: NewVehicle, world: World, tasks: asyncio.Queue[str]) -> Downloading:
+    """It has polled, which took a task."""
     vehicle, number = new_vehicle()
-    action = world.assign(number, world.campaign(world.file()), state)
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
     assert (await vehicle.poll()).status == 200
+    assert tasks.get_nowait() == "GET"
     return vehicle, number, action
 
 
 async def test_a_report_of_a_known_vehicle_takes_no_task(
-    client: Client, new_vehicle: NewVehicle, world: World, tasks: asyncio.Queue[str]
+    client: Client, downloading: Downloading, world: World, tasks: asyncio.Queue[str]
 ) -> None:
-    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
-    assert tasks.get_nowait() == "GET"
+    vehicle, number, action = downloading
 
     answers = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
 
@@ -55,9 +60,9 @@ async def test_a_report_of_a_known_vehicle_takes_no_task(
 
 
 async def test_reports_sent_together_are_recorded_in_their_order_and_answered_in_turn(
-    client: Client, new_vehicle: NewVehicle, world: World
+    client: Client, downloading: Downloading, world: World
 ) -> None:
-    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    vehicle, _, action = downloading
     asked = [
         posted(vehicle, action, PROCEEDING), posted(vehicle, action + 1, PROCEEDING), request(vehicle),
         posted(vehicle, action, FAILURE), posted(vehicle, action, PROCEEDING, "Connection: close"),
@@ -72,10 +77,9 @@ async def test_reports_sent_together_are_recorded_in_their_order_and_answered_in
 
 @pytest.mark.parametrize("cut", [1, len(FAILURE) // 2, len(FAILURE)])
 async def test_a_report_whose_body_comes_later_is_recorded_once(
-    client: Client, new_vehicle: NewVehicle, world: World, cut: int, tasks: asyncio.Queue[str]
+    client: Client, downloading: Downloading, world: World, cut: int, tasks: asyncio.Queue[str]
 ) -> None:
-    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
-    assert tasks.get_nowait() == "GET"
+    vehicle, number, action = downloading
     whole = posted(vehicle, action, FAILURE, "Connection: close")
     reader, writer = await opened(client)
     writer.write(whole[:-cut])
@@ -100,9 +104,9 @@ async def test_a_report_whose_body_comes_later_is_recorded_once(
     ids=["no JSON", "an unknown word", "too long", "too deep", "two proofs, the first one right"],
 )
 async def test_what_is_not_in_order_is_answered_as_it_always_was(
-    client: Client, new_vehicle: NewVehicle, world: World, body: bytes, more: tuple[str, ...], status: bytes
+    client: Client, downloading: Downloading, world: World, body: bytes, more: tuple[str, ...], status: bytes
 ) -> None:
-    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    vehicle, _, action = downloading
 
     answer = await told(client, posted(vehicle, action, body, *more, "Connection: close"))
 
@@ -111,9 +115,9 @@ async def test_what_is_not_in_order_is_answered_as_it_always_was(
 
 
 async def test_a_body_that_is_too_long_is_refused_also_where_it_comes_whole(
-    client: Client, new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
+    client: Client, downloading: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    vehicle, _, action = downloading
     for module in ("gateway.told", "gateway.feedback"):
         monkeypatch.setattr(f"{module}.FEEDBACK_MAX_BYTES", len(FAILURE) - 1)
 
@@ -125,14 +129,13 @@ async def test_a_body_that_is_too_long_is_refused_also_where_it_comes_whole(
 
 async def test_a_fault_of_ours_is_answered_and_logged_by_the_usual_way(
     client: Client,
-    new_vehicle: NewVehicle,
+    downloading: Downloading,
     world: World,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, _, action = await known(new_vehicle, world, Target.DOWNLOADING)
-    assert tasks.get_nowait() == "GET"
+    vehicle, _, action = downloading
 
     def spoilt(body: Any) -> Any:
         raise RuntimeError("ours")
@@ -147,13 +150,12 @@ async def test_a_fault_of_ours_is_answered_and_logged_by_the_usual_way(
 
 async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
     client: Client,
-    new_vehicle: NewVehicle,
+    downloading: Downloading,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
-    assert tasks.get_nowait() == "GET"
+    vehicle, number, action = downloading
     world.run("UPDATE epoch SET number = number + 1")
     groups: list[int] = []
     record = reports.record
@@ -175,10 +177,10 @@ async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
 
 @pytest.mark.parametrize("whole", [True, False], ids=["its body comes", "its body does not come"])
 async def test_a_report_behind_another_waits_for_its_body(
-    client: Client, new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+    client: Client, downloading: Downloading, world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     monkeypatch.setattr(connection, "REQUEST_SECONDS", 30 if whole else 0.2)
-    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
+    vehicle, number, action = downloading
     last = posted(vehicle, action, FAILURE, "Connection: close")
     reader, writer = await opened(client)
     writer.write(posted(vehicle, action, PROCEEDING) + last[:-5])
@@ -195,13 +197,12 @@ async def test_a_report_behind_another_waits_for_its_body(
 
 async def test_whoever_is_sent_away_by_a_full_queue_is_told_when_to_come_back(
     client: Client,
-    new_vehicle: NewVehicle,
+    downloading: Downloading,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, number, action = await known(new_vehicle, world, Target.DOWNLOADING)
-    assert tasks.get_nowait() == "GET"
+    vehicle, number, action = downloading
     monkeypatch.setattr("gateway.batch.Batch.load", lambda _: 1_000_000)
     asked = [posted(vehicle, action, FAILURE)] * 300 + [posted(vehicle, action, FAILURE, "Connection: close")]
 
