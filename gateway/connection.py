@@ -3,7 +3,8 @@
 A request that never ends, or does not come, would hold memory or a connection for good.
 
 Polls that are answered out of memory (gateway/idle.py) are so without a task: that would cost more than their
-answer. Nor do the reports of known vehicles take one (gateway/told.py).
+answer. The reports of known vehicles (gateway/told.py) take no task either, and no request: while one of them
+is recorded uvicorn knows nothing of it, and what comes behind it waits here.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from starlette.responses import Response
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway import whole
@@ -39,8 +41,11 @@ class Connection(HttpToolsProtocol):
         #: Of the gateway's application; another one has none.
         self._idle_polls: IdlePolls | None = getattr(self.app, "idle_polls", None)
         self._known_reports: KnownReports | None = getattr(self.app, "known_reports", None)
-        #: A request that begins when its body is there.
-        self._held: tuple[RequestResponseCycle, Any] | None = None
+        self._in_message = False
+        #: A report is recorded that uvicorn knows nothing of; what came behind it; its answer is the last.
+        self._recording = False
+        self._behind = b""
+        self._last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -50,18 +55,68 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_request = False
         self._time()
-        # What was not begun: each of them and the connection would keep the other in memory.
-        for cycle, _ in (*self.pipeline, *([self._held] if self._held else ())):
+        for (
+            cycle,
+            _,
+        ) in self.pipeline:  # not begun: each of them and the connection would keep the other in memory
             _let_go(cycle)
         self.pipeline.clear()
-        self._held = None
+        self._behind = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._recording:
+            self._behind += data
+            if len(self._behind) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+        elif not self._record(data):
+            self._request(data)
+
+    def shutdown(self) -> None:
+        if self._recording:
+            self._last = True
+        else:
+            super().shutdown()
+
+    def _record(self, data: bytes) -> bool:
+        """Whether this is the report of a known vehicle; then it is answered when it is recorded."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._in_message or (cycle is not None and not cycle.response_complete) or self.flow.write_paused:
+            return False  # what came before is not answered, or no answers are read
+        if self._known_reports is None:
+            return False
+        if not self._known_reports.offer(data, partial(self._recorded, data)):
+            return False
+        self._recording = True
+        self._unset_keepalive_if_required()
+        self._stop()
+        return True
+
+    def _recorded(self, data: bytes, answer: Response | None) -> None:
+        self._recording = False
+        behind, self._behind = self._behind, b""
+        if self.transport.is_closing():
+            return
+        if answer is None:
+            self._request(data + behind)
+            if self._last:
+                super().shutdown()
+            return
+        default_headers = self.server_state.default_headers
+        self.transport.write(whole.text(answer, default_headers, keep_alive=not self._last))
+        if self._last:
+            self.transport.close()
+            return
+        self._in_request = False
+        self.on_response_complete()
+        if behind:
+            self.data_received(behind)
+
+    def _request(self, data: bytes) -> None:
+        """The usual way."""
+        before = self.cycle
+        between = not self._in_message
         super().data_received(data)
-        if self._held is not None and not self.transport.is_closing():  # to wait for its body takes a task
-            held, self._held = self._held, None
-            super()._start_asgi_task(*held)
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and cycle.response_complete and self.timeout_keep_alive_task is None:
             self._in_request = True  # bytes that are no request yet have stopped uvicorn's timer for good
@@ -70,11 +125,24 @@ class Connection(HttpToolsProtocol):
         self._began = False  # of that piece who knows how much was the body before it
         if self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
+        if cycle is not None and cycle is not before and between and not self._in_message:
+            self._learn(cycle, data)
+
+    def _learn(self, cycle: RequestResponseCycle, data: bytes) -> None:
+        """A request came whole: another like it needs no parser."""
+        if (
+            self._known_reports is None
+            or cycle.scope["method"] != "POST"
+            or cycle.scope["http_version"] != "1.1"
+        ):
+            return
+        if cycle.keep_alive and not cycle.waiting_for_100_continue and not self.parser.should_upgrade():
+            self._known_reports.learn(data, cycle.scope)  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"][COMMON_NAME] = self._common_name
-        self._in_head = self._in_request = self._began = True
+        self._in_head = self._in_request = self._began = self._in_message = True
         self._stop()  # each request has its own time
 
     def on_headers_complete(self) -> None:
@@ -82,28 +150,17 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_request = False
+        self._in_request = self._in_message = False
         super().on_message_complete()
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._start_asgi_task(*held)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if not self._takes_short_way(cycle, app):
             super()._start_asgi_task(cycle, app)
 
     def _takes_short_way(self, cycle: RequestResponseCycle, app: Any) -> bool:
-        if self._idle_polls is None or self._known_reports is None:
-            return False
-        if self.flow.write_paused or cycle.waiting_for_100_continue:
+        if self._idle_polls is None or self.flow.write_paused or cycle.waiting_for_100_continue:
             return False  # who reads no answers, or is to be told to go on, is waited for: that takes a task
-        done = partial(self._end, cycle, app)
-        if cycle.scope["method"] != "POST":
-            return self._idle_polls.offer(cycle.scope, done)  # type: ignore[arg-type]
-        if cycle.more_body:
-            self._held = cycle, app
-            return True
-        return self._known_reports.offer(cycle.scope, cycle.body, done)  # type: ignore[arg-type]
+        return self._idle_polls.offer(cycle.scope, partial(self._end, cycle, app))  # type: ignore[arg-type]
 
     def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
         if answer is None and not cycle.disconnected:

@@ -4,9 +4,14 @@ uvicorn writes the one after the other, and its event loop sends each at once. T
 longer than all that we do for an idle poll.
 """
 
+from collections.abc import Iterable
+
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
+
+#: Names and values.
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 async def answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,22 +27,33 @@ def write(cycle: RequestResponseCycle, response: Response) -> None:
     """Answer a request and end it, as ``RequestResponseCycle.send`` does at two times."""
     if cycle.disconnected or cycle.transport.is_closing():
         return
+    answered = text(response, cycle.default_headers, keep_alive=cycle.keep_alive)
+    if cycle.scope["method"] == "HEAD":
+        answered = answered[: len(answered) - len(response.body)]
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(answered)
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+
+
+def text(response: Response, default_headers: Headers, *, keep_alive: bool) -> bytes:
+    """An answer as it is sent.
+
+    Args:
+        default_headers: the server's own.
+        keep_alive: whether the connection stays.
+    """
     pieces = [STATUS_LINE[response.status_code]]
-    for name, value in cycle.default_headers:
+    for name, value in default_headers:
         pieces += (name, b": ", value, b"\r\n")
     for name, value in response.raw_headers:
         if HEADER_VALUE_RE.search(value):
             raise RuntimeError("Invalid HTTP header value.")
         pieces += (name, b": ", value, b"\r\n")
-    if not cycle.keep_alive:
+    if not keep_alive:
         pieces.append(b"connection: close\r\n")
-    pieces.append(b"\r\n")
-    if cycle.scope["method"] != "HEAD":
-        pieces.append(bytes(response.body))
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"".join(pieces))
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
+    pieces += (b"\r\n", bytes(response.body))
+    return b"".join(pieces)

@@ -87,8 +87,9 @@ async def test_a_process_serves_until_the_signal_and_ends_well(
         assert VIN not in output
 
 
+@pytest.mark.parametrize("before", [0, 2], ids=["the first", "the third, read by its shape"])
 async def test_a_report_under_way_at_the_signal_is_recorded_and_answered(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, before: int
 ) -> None:
     vehicle = world.vehicle(VIN)
     action = world.assign(vehicle, world.campaign(world.file()), Target.DOWNLOADING)
@@ -101,10 +102,11 @@ async def test_a_report_under_way_at_the_signal_is_recorded_and_answered(
         url = f"http://127.0.0.1:{port}"
         assert await answered(f"{url}/health") == 200
         async with aiohttp.ClientSession() as session:
+            reporter = Vehicle(Client(session, url), VIN, TOKEN)
+            for _ in range(before):
+                assert (await reporter.feedback(action, "proceeding")).status == 200
             with world.locked_campaigns() as waiting:
-                post = asyncio.create_task(
-                    Vehicle(Client(session, url), VIN, TOKEN).feedback(action, "closed", "failure")
-                )
+                post = asyncio.create_task(reporter.feedback(action, "closed", "failure"))
                 while not waiting():  # noqa: ASYNC110  (the event is in another process)
                     await asyncio.sleep(0)
                 process.send_signal(signal.SIGTERM)

@@ -13,7 +13,7 @@ from gateway import connection
 from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client, Vehicle
-from tests.gateway.wire import FAILURE, PROCEEDING, opened, posted, request, told
+from tests.gateway.wire import FAILURE, PROCEEDING, answer, answered, opened, posted, request, told
 from tests.gateway.world import World
 
 REPORTS = "SELECT count(*) FROM report"
@@ -47,46 +47,125 @@ async def downloading(new_vehicle: NewVehicle, world: World, tasks: asyncio.Queu
     return vehicle, number, action
 
 
+@pytest.fixture
+async def telling(client: Client, downloading: Downloading, tasks: asyncio.Queue[str]) -> Downloading:
+    """It has told something else already, which took a task, as every report of a new shape."""
+    vehicle, _, action = downloading
+    told = await answered(client, posted(vehicle, action + 1, PROCEEDING))
+    assert told[0].startswith(b"HTTP/1.1 404 ")
+    assert tasks.get_nowait() == "POST"
+    return downloading
+
+
+@pytest.fixture(params=["downloading", "telling"], ids=["a new shape", "a known shape"])
+def either(request: pytest.FixtureRequest) -> Downloading:
+    """Vehicles of which some say what none has said before, and some do not: no difference to them."""
+    vehicle: Downloading = request.getfixturevalue(request.param)
+    return vehicle
+
+
 async def test_a_report_of_a_known_vehicle_takes_no_task(
-    client: Client, downloading: Downloading, world: World, tasks: asyncio.Queue[str]
+    client: Client, telling: Downloading, world: World, tasks: asyncio.Queue[str]
 ) -> None:
-    vehicle, number, action = downloading
+    vehicle, number, action = telling
 
-    answers = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+    answers = await answered(
+        client,
+        posted(vehicle, action, PROCEEDING), posted(vehicle, action, FAILURE),
+        posted(vehicle, action, PROCEEDING),
+    )  # fmt: skip
 
-    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 410"]
     assert tasks.empty()
     assert world.state(number) is Target.FAILED
 
 
-async def test_reports_sent_together_are_recorded_in_their_order_and_answered_in_turn(
-    client: Client, downloading: Downloading, world: World
+async def test_what_comes_while_a_report_is_recorded_is_answered_after_it(
+    client: Client, telling: Downloading, world: World, tasks: asyncio.Queue[str]
+) -> None:
+    vehicle, number, action = telling
+    reader, writer = await opened(client)
+    with world.locked_campaigns() as anybody_waits:
+        writer.write(posted(vehicle, action, FAILURE))
+        while not anybody_waits():  # noqa: ASYNC110  (the event is in the database)
+            await asyncio.sleep(0)
+        for byte in request(vehicle) + posted(vehicle, action, PROCEEDING):
+            writer.write(bytes([byte]))
+            await writer.drain()
+
+    answers = [await answer(reader) for _ in range(3)]
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 410"]
+    assert [b"polling" in answer for answer in answers] == [False, True, False]
+    writer.close()
+    assert world.state(number) is Target.FAILED
+
+
+async def test_the_shape_of_somebody_unknown_is_not_kept(
+    client: Client, downloading: Downloading, tasks: asyncio.Queue[str]
 ) -> None:
     vehicle, _, action = downloading
+    stranger = Vehicle(client, vehicle.vin, "not the token")
+
+    answers = await answered(client, *(posted(who, action, PROCEEDING) for who in (stranger, vehicle)))
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 401", b"HTTP/1.1 200"]
+    assert [tasks.get_nowait(), tasks.get_nowait()] == ["POST", "POST"]
+
+
+async def test_a_shape_that_ends_the_connection_does_so_each_time(
+    client: Client, downloading: Downloading
+) -> None:
+    vehicle, _, action = downloading
+    for _ in range(2):
+        answers = await told(client, posted(vehicle, action, PROCEEDING, "Connection: close"))
+        assert answers.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_shape_that_asks_whether_to_go_on_is_told_so_each_time(
+    client: Client, downloading: Downloading
+) -> None:
+    vehicle, _, action = downloading
+    for _ in range(2):
+        reader, writer = await opened(client)
+        writer.write(posted(vehicle, action, PROCEEDING, "Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_reports_sent_together_are_recorded_in_their_order_and_answered_in_turn(
+    client: Client, either: Downloading, world: World
+) -> None:
+    vehicle, _, action = either
     asked = [
         posted(vehicle, action, PROCEEDING), posted(vehicle, action + 1, PROCEEDING), request(vehicle),
-        posted(vehicle, action, FAILURE), posted(vehicle, action, PROCEEDING, "Connection: close"),
+        posted(vehicle, action, FAILURE), posted(vehicle, action, PROCEEDING),
     ]  # fmt: skip
 
-    answers = (await told(client, *asked)).split(b"HTTP/1.1 ")[1:]
+    reader, writer = await opened(client)
+    writer.write(b"".join(asked))
 
-    assert [answer[:3] for answer in answers] == [b"200", b"404", b"200", b"200", b"410"]
+    answers = [(await answer(reader)).split(b" ")[1] for _ in asked]
+
+    writer.close()
+    assert answers == [b"200", b"404", b"200", b"200", b"410"]
     effects = world.value("SELECT array_agg(effect ORDER BY id) FROM report")
     assert effects == ["progress", "failed", "late"]
 
 
 @pytest.mark.parametrize("cut", [1, len(FAILURE) // 2, len(FAILURE)])
 async def test_a_report_whose_body_comes_later_is_recorded_once(
-    client: Client, downloading: Downloading, world: World, cut: int, tasks: asyncio.Queue[str]
+    client: Client, either: Downloading, world: World, cut: int, tasks: asyncio.Queue[str]
 ) -> None:
-    vehicle, number, action = downloading
-    whole = posted(vehicle, action, FAILURE, "Connection: close")
+    vehicle, number, action = either
+    whole = posted(vehicle, action, FAILURE)
     reader, writer = await opened(client)
     writer.write(whole[:-cut])
     assert await asyncio.wait_for(tasks.get(), 10) == "POST"  # begun without the whole of its body
     writer.write(whole[-cut:])
 
-    assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200 ")
+    assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
     writer.close()
     assert world.state(number) is Target.FAILED
     assert world.value(REPORTS) == 1
@@ -104,58 +183,58 @@ async def test_a_report_whose_body_comes_later_is_recorded_once(
     ids=["no JSON", "an unknown word", "too long", "too deep", "two proofs, the first one right"],
 )
 async def test_what_is_not_in_order_is_answered_as_it_always_was(
-    client: Client, downloading: Downloading, world: World, body: bytes, more: tuple[str, ...], status: bytes
+    client: Client, either: Downloading, world: World, body: bytes, more: tuple[str, ...], status: bytes
 ) -> None:
-    vehicle, _, action = downloading
+    vehicle, _, action = either
 
-    answer = await told(client, posted(vehicle, action, body, *more, "Connection: close"))
+    answers = await answered(client, posted(vehicle, action, body, *more))
 
-    assert answer.split(b" ")[1] == status
+    assert answers[0].split(b" ")[1] == status
     assert world.value(REPORTS) == (status == b"200")
 
 
 async def test_a_body_that_is_too_long_is_refused_also_where_it_comes_whole(
-    client: Client, downloading: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
+    client: Client, either: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vehicle, _, action = downloading
+    vehicle, _, action = either
     for module in ("gateway.told", "gateway.feedback"):
         monkeypatch.setattr(f"{module}.FEEDBACK_MAX_BYTES", len(FAILURE) - 1)
 
-    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+    answers = await answered(client, posted(vehicle, action, FAILURE))
 
-    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answers[0].startswith(b"HTTP/1.1 413 ")
     assert world.value(REPORTS) == 0
 
 
 async def test_a_fault_of_ours_is_answered_and_logged_by_the_usual_way(
     client: Client,
-    downloading: Downloading,
+    either: Downloading,
     world: World,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, _, action = downloading
+    vehicle, _, action = either
 
     def spoilt(body: Any) -> Any:
         raise RuntimeError("ours")
 
     monkeypatch.setattr("gateway.feedback.read_feedback", spoilt)
-    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+    answers = await answered(client, posted(vehicle, action, FAILURE))
 
-    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert answers[0].startswith(b"HTTP/1.1 500 ")
     assert tasks.get_nowait() == "POST"
     assert "request_failed" in caplog.text
 
 
 async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
     client: Client,
-    downloading: Downloading,
+    either: Downloading,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, number, action = downloading
+    vehicle, number, action = either
     world.run("UPDATE epoch SET number = number + 1")
     groups: list[int] = []
     record = reports.record
@@ -166,9 +245,9 @@ async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
 
     monkeypatch.setattr(reports, "record", counted)
 
-    answer = await told(client, posted(vehicle, action, FAILURE, "Connection: close"))
+    answers = await answered(client, posted(vehicle, action, FAILURE))
 
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answers[0].startswith(b"HTTP/1.1 200 ")
     assert [tasks.get_nowait(), tasks.empty()] == ["POST", True]
     assert groups == [1, 1]  # refused, proven anew, recorded
     assert world.state(number) is Target.FAILED
@@ -177,10 +256,10 @@ async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
 
 @pytest.mark.parametrize("whole", [True, False], ids=["its body comes", "its body does not come"])
 async def test_a_report_behind_another_waits_for_its_body(
-    client: Client, downloading: Downloading, world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+    client: Client, either: Downloading, world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     monkeypatch.setattr(connection, "REQUEST_SECONDS", 30 if whole else 0.2)
-    vehicle, number, action = downloading
+    vehicle, number, action = either
     last = posted(vehicle, action, FAILURE, "Connection: close")
     reader, writer = await opened(client)
     writer.write(posted(vehicle, action, PROCEEDING) + last[:-5])
@@ -197,17 +276,32 @@ async def test_a_report_behind_another_waits_for_its_body(
 
 async def test_whoever_is_sent_away_by_a_full_queue_is_told_when_to_come_back(
     client: Client,
-    downloading: Downloading,
+    telling: Downloading,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     tasks: asyncio.Queue[str],
 ) -> None:
-    vehicle, number, action = downloading
+    vehicle, number, action = telling
     monkeypatch.setattr("gateway.batch.Batch.load", lambda _: 1_000_000)
-    asked = [posted(vehicle, action, FAILURE)] * 300 + [posted(vehicle, action, FAILURE, "Connection: close")]
 
-    answers = await told(client, *asked)  # more than a stack is deep
+    answers = await answered(client, *[posted(vehicle, action, FAILURE)] * 2)
 
-    assert answers.count(b"HTTP/1.1 503 ") == answers.count(b"retry-after: ") == 301
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 503"] * 2
+    assert all(b"\r\nretry-after: " in answer for answer in answers)
     assert tasks.empty()
+    assert world.state(number) is Target.DOWNLOADING
+
+
+async def test_many_reports_sent_together_are_sent_away_together(
+    client: Client, either: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, number, action = either
+    monkeypatch.setattr("gateway.batch.Batch.load", lambda _: 1_000_000)
+    reader, writer = await opened(client)
+    writer.write(posted(vehicle, action, FAILURE) * 301)  # more than a stack is deep
+
+    answers = [await answer(reader) for _ in range(301)]
+
+    writer.close()
+    assert {answer[:12] for answer in answers} == {b"HTTP/1.1 503"}
     assert world.state(number) is Target.DOWNLOADING

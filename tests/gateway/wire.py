@@ -1,6 +1,7 @@
 """Requests byte by byte, where it matters how they are sent."""
 
 import asyncio
+import re
 
 from tests.gateway.http import Client, Vehicle
 
@@ -37,3 +38,23 @@ async def told(client: Client, *requests: bytes) -> bytes:
         answers = await reader.read()
     writer.close()
     return answers
+
+
+async def answered(client: Client, *requests: bytes) -> list[bytes]:
+    """The answers to these, each sent when the one before is answered, on one connection that goes on."""
+    reader, writer = await opened(client)
+    answers = []
+    for asked in requests:
+        writer.write(asked)
+        answers.append(await answer(reader))
+    writer.close()
+    return answers
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    """The next answer, head and body."""
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"^content-length: ([0-9]+)", head, re.MULTILINE)
+        assert length is not None
+        return head + await reader.readexactly(int(length[1]))

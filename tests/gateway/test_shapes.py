@@ -1,0 +1,143 @@
+"""Heads read by their shape say what the parser of HTTP reads in them, or nothing."""
+
+from typing import Any
+
+import httptools
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.shapes import Shapes
+
+VEHICLES = "/DEFAULT/controller/v1/"
+
+#: What a shape lets vary, and pieces that would change how the rest is read.
+PIECES = st.sampled_from(
+    [b"VIN1", b"-", b"_", b"/", b"..", b"%2e", b"?", b"#", b" ", b"\r", b"\n", b"\r\n", b":", b"\0", b"\xe4"]
+)
+WORD = st.lists(PIECES, max_size=3).map(b"".join)
+LENGTH = st.one_of(
+    st.integers(0, 20).map(lambda n: b"%d" % n),
+    st.sampled_from([b"", b"+2", b"0x2", b"002", b"2 ", b"-1", b"9" * 30]),
+)
+MORE = st.lists(
+    st.sampled_from(
+        [
+            b"Host: x", b"Accept: */*", b"Connection: close", b"Connection: keep-alive", b"Content-Length: 3",
+            b"Transfer-Encoding: chunked", b"Content-Type: application/json",
+            b"authorization: TargetToken other", b"Expect: 100-continue", b"Upgrade: h2c", b" folded",
+            b"X-Empty:", b"no header",
+        ]
+    ),
+    max_size=2,
+)  # fmt: skip
+
+
+def sent(vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], body: bytes) -> bytes:
+    """A report as a client sends it."""
+    lines = [
+        b"POST %b%b/deploymentBase/%b/feedback HTTP/1.1" % (VEHICLES.encode(), vin, action),
+        *more[:1], b"Authorization: TargetToken %b" % token, *more[1:], b"Content-Length: %b" % length,
+        b"", b"",
+    ]  # fmt: skip
+    return b"\r\n".join(lines) + body
+
+
+class Parsed:
+    """What httptools reads: a request, whole, after which the connection goes on; else no `path`."""
+
+    def __init__(self, data: bytes) -> None:
+        self.path: str | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self._url, self._whole = b"", 0
+        self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return
+        if self._whole == 1 and self._parser.should_keep_alive():
+            self.path = httptools.parse_url(self._url).path.decode("latin-1")
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_begin(self) -> None:
+        self._whole -= 0 if self._whole == 0 else 10  # another request behind it
+
+    def on_message_complete(self) -> None:
+        self._whole += 1
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """As the gateway knows it."""
+        return {"path": self.path, "headers": self.headers}
+
+
+@given(
+    WORD, st.sampled_from([b"1", b"007", b"12345678901", b"x"]), WORD, LENGTH, MORE, st.binary(max_size=20)
+)
+@example(b"VIN1", b"1", b"t", b"2", [], b"{}")
+def test_what_is_read_by_its_shape_is_what_the_parser_reads(
+    vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], body: bytes
+) -> None:
+    shapes = Shapes(VEHICLES)
+    learnt = sent(b"VIN2", b"12", b"another", b"2", more, b"{}")
+    like_it = Parsed(learnt)
+    if like_it.path is not None:
+        shapes.learn(learnt, like_it.scope)
+    data = sent(vin, action, token, length, more, body)
+
+    found = shapes.read(data)
+
+    if found is not None:
+        parsed = Parsed(data)
+        assert parsed.path == f"{VEHICLES}{found.vin}/deploymentBase/{found.action}/feedback"
+        assert [value for name, value in parsed.headers if name == b"authorization"] == [
+            found.authorization.encode()
+        ]
+        assert parsed.body == found.body
+
+
+def learnt(*more: bytes) -> Shapes:
+    """After one report with these headers."""
+    shapes = Shapes(VEHICLES)
+    data = sent(b"VIN2", b"12", b"another", b"2", [b"Host: x", *more], b"{}")
+    shapes.learn(data, Parsed(data).scope)
+    return shapes
+
+
+def test_a_shape_that_came_before_is_read_for_every_vehicle_action_proof_and_length() -> None:
+    found = learnt().read(sent(b"VIN1", b"7", b"mine", b"11", [b"Host: x"], b"[1, 2, 3, 4]"[:11]))
+
+    assert found is not None
+    assert (found.vin, found.action, found.authorization) == ("VIN1", "7", "TargetToken mine")
+    assert found.body == b"[1, 2, 3, 4"
+
+
+def test_other_headers_are_another_shape() -> None:
+    assert learnt().read(sent(b"VIN1", b"7", b"mine", b"2", [b"Host: y"], b"{}")) is None
+
+
+def test_a_body_that_is_not_all_there_or_has_more_behind_it_is_left_to_the_parser() -> None:
+    for body in (b"{", b"{} "):
+        assert learnt().read(sent(b"VIN1", b"7", b"mine", b"2", [b"Host: x"], body)) is None
+
+
+def test_a_shape_with_a_second_proof_or_length_is_not_kept() -> None:
+    for more in (b"authorization: TargetToken other", b"content-length: 2"):
+        assert learnt(more).read(sent(b"VIN1", b"7", b"mine", b"2", [b"Host: x", more], b"{}")) is None
+
+
+def test_the_type_of_the_body_belongs_to_the_shape() -> None:
+    shapes = learnt(b"Content-Type: application/cbor")
+    found = shapes.read(
+        sent(b"VIN1", b"7", b"mine", b"1", [b"Host: x", b"Content-Type: application/cbor"], b"\xa0")
+    )
+    assert found is not None
+    assert found.decode(found.body) == {}
