@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.body import CBOR, JSON
 from gateway.errors import NotAcceptable
+from gateway.headers import header
 
 HAL = "application/hal+json"
 
@@ -52,8 +53,8 @@ def document(request: Request, content: Any) -> Response:
     Raises:
         NotAcceptable: the client wants another format. A handler that changes anything asks before.
     """
-    kind = media_type(request.headers.get("accept"))
-    return written(content, kind).unless_known(request.headers.get("if-none-match"))
+    kind = media_type(header(request.scope, b"accept"))
+    return written(content, kind).unless_known(header(request.scope, b"if-none-match"))
 
 
 @lru_cache(maxsize=1_000)  # a client sends the same header with every request

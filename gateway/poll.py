@@ -26,7 +26,7 @@ class Poll:
         self._soon, self._seldom = settings.poll_interval, settings.poll_interval_seldom
 
     async def get(self, request: Request, vehicle: Standing) -> Response:
-        media_type(request.headers.get("accept"))  # who cannot read the answer is not admitted
+        media_type(header(request.scope, b"accept"))  # who cannot read the answer is not admitted
         # Whoever may be admitted is: what it still holds then is an offer that is not delivered any more, or
         # one that makes way.
         offered = await self._fleet.admit(vehicle.vehicle_id) if vehicle.admissible else None

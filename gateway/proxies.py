@@ -6,9 +6,11 @@ that this proxy wrote; what stands before it a client may have sent.
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.requests import Request
 
+from gateway.headers import header
 from runtime.settings import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -50,7 +52,7 @@ class Proxies:
 
     def host(self, request: Request) -> str:
         """The host and port the client named."""
-        return self.told(request, "x-forwarded-host") or request.headers.get("host", "")
+        return self.told(request, "x-forwarded-host") or header(request.scope, b"host") or ""
 
     def told(self, request: Request, header: str) -> str:
         """The last entry of a trusted proxy's header; empty from anybody else."""
@@ -67,6 +69,7 @@ def _neighbourhood(address: Address | None) -> str:
     return str(address or "")
 
 
+@lru_cache(maxsize=4_096)  # each request has one, and behind a proxy the same ones
 def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)

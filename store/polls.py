@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -116,8 +117,7 @@ class Outlook:
 _NONE, _FREE = Outlook(admissible=False), Outlook(admissible=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What the gateway must know of a vehicle that polls.
 
     ``token_hash``: the sha256 of its token; ``former_hash``: of the one before, while that is good too.
