@@ -9,11 +9,13 @@ read. To look a shape up takes a microsecond; parser and scope of a request take
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
 from gateway.body import decoder
+from gateway.errors import UnsupportedFormat
 from gateway.recent import Recent
 
 #: A fleet has a handful.
@@ -77,5 +79,7 @@ class Shapes:
         path = f"{self._vehicles}{vin.decode()}/deploymentBase/{action.decode()}/feedback"
         varying = {b"authorization": authorization, b"content-length": length}
         seen = [(name, value) for name, value in scope["headers"] if name in varying]
-        if scope["path"] == path and seen == list(varying.items()):
+        if scope["path"] != path or seen != list(varying.items()):
+            return
+        with suppress(UnsupportedFormat):  # whoever reads the body says so
             self._decoders.put((before, between, after), decoder(scope))
