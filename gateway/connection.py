@@ -42,9 +42,10 @@ class Connection(HttpToolsProtocol):
         self._idle_polls: IdlePolls | None = getattr(self.app, "idle_polls", None)
         self._known_reports: KnownReports | None = getattr(self.app, "known_reports", None)
         self._in_message = False
-        #: A report is recorded that uvicorn knows nothing of; what came behind it; its answer is the last.
+        #: A report is recorded that uvicorn knows nothing of; what came behind it.
         self._recording = False
         self._behind = b""
+        #: Its answer ends the connection.
         self._last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -55,10 +56,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_request = False
         self._time()
-        for (
-            cycle,
-            _,
-        ) in self.pipeline:  # not begun: each of them and the connection would keep the other in memory
+        # What was not begun: each of them and the connection would keep the other in memory.
+        for cycle, _ in self.pipeline:
             _let_go(cycle)
         self.pipeline.clear()
         self._behind = b""
@@ -81,9 +80,9 @@ class Connection(HttpToolsProtocol):
     def _record(self, data: bytes) -> bool:
         """Whether this is the report of a known vehicle; then it is answered when it is recorded."""
         cycle: RequestResponseCycle | None = self.cycle
-        if self._in_message or (cycle is not None and not cycle.response_complete) or self.flow.write_paused:
-            return False  # what came before is not answered, or no answers are read
-        if self._known_reports is None:
+        if self._in_message or (cycle is not None and not cycle.response_complete):
+            return False  # what came before is not answered
+        if self._known_reports is None or self.flow.write_paused or self.transport.is_closing():
             return False
         if not self._known_reports.offer(data, partial(self._recorded, data)):
             return False
@@ -108,6 +107,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._in_request = False
+        self._head_bytes = 0
         self.on_response_complete()
         if behind:
             self.data_received(behind)
@@ -118,7 +118,7 @@ class Connection(HttpToolsProtocol):
         between = not self._in_message
         super().data_received(data)
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and cycle.response_complete and self.timeout_keep_alive_task is None:
+        if (cycle is None or cycle.response_complete) and self.timeout_keep_alive_task is None:
             self._in_request = True  # bytes that are no request yet have stopped uvicorn's timer for good
         self._time()  # most requests come whole, and need no timer
         self._head_bytes = self._head_bytes + len(data) if self._in_head and not self._began else 0

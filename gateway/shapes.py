@@ -5,6 +5,8 @@ who asks, the action, the proof and the length of the body. What else a head hol
 HTTP has read a shape once, so that there is nothing in it that ends a connection, encodes a body or waits for
 a word of ours; and no letters, digits or visible characters in those four places can change how the rest is
 read. To look a shape up takes a microsecond; parser and scope of a request take six.
+
+Where each vehicle sends headers of its own, or a proxy adds some, no shape comes twice, and all are parsed.
 """
 
 import re
@@ -25,7 +27,16 @@ MOST_SHAPES = 64
 Shape = tuple[bytes, bytes, bytes]
 Decode = Callable[[bytes], Any]
 
-_LINES = rb"((?:[^\r\n]+\r\n)*?)"
+#: Only what is no longer than this is kept: ten times the longest head known.
+SHAPE_MAX_BYTES = 2_048
+
+
+def _before(mark: bytes) -> bytes:
+    """The lines before the first that begins so, and no second try: of a long head it would take minutes."""
+    return rb"((?:(?!%b)[^\r\n]++\r\n)*+)" % mark
+
+
+_LINES = rb"((?:[^\r\n]++\r\n)*+)"
 
 
 class Sent(NamedTuple):
@@ -48,9 +59,14 @@ class Shapes:
     def __init__(self, vehicles: str) -> None:
         self._vehicles = vehicles
         self._report = re.compile(
-            rb"POST %b([\w-]{1,256})/deploymentBase/([0-9]{1,10})/feedback HTTP/1\.1\r\n%b"
-            rb"Authorization: ([!-~][ -~]{0,512})\r\n%bContent-Length: ([0-9]{1,6})\r\n%b\r\n"
-            % (re.escape(vehicles.encode()), _LINES, _LINES, _LINES)
+            rb"POST %b([\w-]{1,256})/deploymentBase/([0-9]{1,10})/feedback HTTP/1\.1\r\n"
+            rb"%bAuthorization: ([!-~][ -~]{0,512})\r\n%bContent-Length: ([0-9]{1,6})\r\n%b\r\n"
+            % (
+                re.escape(vehicles.encode()),
+                _before(b"Authorization: "),
+                _before(b"Content-Length: "),
+                _LINES,
+            )
         )
         self._decoders: Recent[Shape, Decode | None] = Recent(MOST_SHAPES)
 
@@ -69,11 +85,11 @@ class Shapes:
         """Keep the shape of a request, if it is a report's.
 
         Args:
-            data: the request, and nothing else.
-            scope: what the parser read in it: of HTTP/1.1, with nothing that asks for more than an answer.
+            data: a request that came whole; where it is not alone nothing is kept.
+            scope: what the parser read last in it: of HTTP/1.1, and asking for no more than an answer.
         """
         match = self._report.match(data)
-        if match is None:
+        if match is None or match.end() > SHAPE_MAX_BYTES or len(data) - match.end() != int(match[6]):
             return
         vin, action, before, authorization, between, length, after = match.groups()
         path = f"{self._vehicles}{vin.decode()}/deploymentBase/{action.decode()}/feedback"

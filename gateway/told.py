@@ -45,7 +45,7 @@ class KnownReports(ShortWay):
     def learn(self, data: bytes, scope: Scope) -> None:
         """Read others like this request without the parser (gateway/shapes.py), if a known vehicle sends it.
 
-        Nobody else can make us forget the shapes of a fleet.
+        Strangers cannot make us forget the shapes of a fleet.
         """
         path: str = scope["path"]
         if path.startswith(self._vehicles):

@@ -1,5 +1,7 @@
 """Heads read by their shape say what the parser of HTTP reads in them, or nothing."""
 
+import subprocess
+import sys
 from typing import Any
 
 import httptools
@@ -141,3 +143,30 @@ def test_the_type_of_the_body_belongs_to_the_shape() -> None:
     )
     assert found is not None
     assert found.decode(found.body) == {}
+
+
+def test_only_a_request_that_came_alone_teaches_a_shape() -> None:
+    shapes = Shapes(VEHICLES)
+    of_another_type = sent(b"VIN1", b"7", b"mine", b"2", [b"Content-Type: text/plain"], b"{}")
+    last = sent(b"VIN1", b"7", b"mine", b"2", [], b"{}")
+
+    shapes.learn(of_another_type + last, Parsed(last).scope)
+
+    assert shapes.read(of_another_type) is None
+
+
+def test_a_shape_that_is_long_is_not_kept() -> None:
+    for more, kept in ((b"X: %b" % (b"x" * 1_000), True), (b"X: %b" % (b"x" * 3_000), False)):
+        again = sent(b"VIN1", b"7", b"mine", b"2", [b"Host: x", more], b"{}")
+        assert (learnt(more).read(again) is not None) == kept
+
+
+def test_a_long_head_is_given_up_at_once() -> None:
+    """In a process of its own, for a pattern that tries again does so for hours."""
+    program = f"""if True:
+        from gateway.shapes import Shapes
+        line = b"POST {VEHICLES}X/deploymentBase/1/feedback HTTP/1.1\\r\\n"
+        head = line + 4_000 * b"Authorization: x\\r\\n" + 4_000 * b"Content-Length: 1\\r\\n"
+        assert Shapes({VEHICLES!r}).read(head + b"X") is None
+    """
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

@@ -101,6 +101,20 @@ async def test_what_comes_while_a_report_is_recorded_is_answered_after_it(
     assert world.state(number) is Target.FAILED
 
 
+async def test_line_ends_after_a_report_hold_no_connection(
+    client: Client, telling: Downloading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.5)
+    vehicle, _, action = telling
+    reader, writer = await opened(client)
+    writer.write(posted(vehicle, action, PROCEEDING))
+    await answer(reader)
+    writer.write(b"\r\n")
+    async with asyncio.timeout(10):  # before uvicorn's own patience is over
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_the_shape_of_somebody_unknown_is_not_kept(
     client: Client, downloading: Downloading, tasks: asyncio.Queue[str]
 ) -> None:
