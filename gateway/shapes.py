@@ -6,7 +6,8 @@ HTTP has read a shape once, so that there is nothing in it that ends a connectio
 a word of ours; and no letters, digits or visible characters in those four places can change how the rest is
 read. To look a shape up takes a microsecond; parser and scope of a request take six.
 
-Where each vehicle sends headers of its own, or a proxy adds some, no shape comes twice, and all are parsed.
+What proxies add of each client or request is no part of a shape: reports are recorded without it. Where
+vehicles send other headers that differ, no shape comes twice, and all are parsed.
 """
 
 import re
@@ -37,6 +38,17 @@ def _before(mark: bytes) -> bytes:
 
 
 _LINES = rb"((?:[^\r\n]++\r\n)*+)"
+
+#: What a proxy says of each client or request, in the names that proxies use.
+_OF_A_PROXY = re.compile(
+    rb"(?im:^(?:forwarded|x-forwarded-for|x-real-ip|x-request-id|x-amzn-trace-id|traceparent):[ -~]*\r\n)"
+)
+
+
+def _own(shape: Shape) -> Shape:
+    """A shape without what proxies add."""
+    before, between, after = (_OF_A_PROXY.sub(b"", lines) for lines in shape)
+    return before, between, after
 
 
 class Sent(NamedTuple):
@@ -76,8 +88,11 @@ class Shapes:
         if match is None:
             return None
         vin, action, before, authorization, between, length, after = match.groups()
-        decode = self._decoders.get((before, between, after), None)
-        if decode is None or len(data) - match.end() != int(length):
+        if len(data) - match.end() != int(length):
+            return None
+        shape = before, between, after
+        decode = self._decoders.get(shape, None) or self._decoders.get(_own(shape), None)
+        if decode is None:
             return None
         return Sent(vin.decode(), action.decode(), authorization.decode(), decode, data[match.end() :])
 
@@ -98,4 +113,4 @@ class Shapes:
         if scope["path"] != path or seen != list(varying.items()):
             return
         with suppress(UnsupportedFormat):  # whoever reads the body says so
-            self._decoders.put((before, between, after), decoder(scope))
+            self._decoders.put(_own((before, between, after)), decoder(scope))

@@ -17,6 +17,7 @@ PIECES = st.sampled_from(
     [b"VIN1", b"-", b"_", b"/", b"..", b"%2e", b"?", b"#", b" ", b"\r", b"\n", b"\r\n", b":", b"\0", b"\xe4"]
 )
 WORD = st.lists(PIECES, max_size=3).map(b"".join)
+ACTION = st.sampled_from([b"1", b"007", b"12345678901", b"x"])
 LENGTH = st.one_of(
     st.integers(0, 20).map(lambda n: b"%d" % n),
     st.sampled_from([b"", b"+2", b"0x2", b"002", b"2 ", b"-1", b"9" * 30]),
@@ -32,6 +33,18 @@ MORE = st.lists(
     ),
     max_size=2,
 )  # fmt: skip
+
+
+#: What a proxy adds before and after the proof of one and not of the other.
+ADDED = st.sampled_from(
+    [
+        b"",
+        b"X-Forwarded-For: 10.0.0.1\r\n",
+        b"forwarded: for=\0\r\n",
+        b"Forwarded: a\r\n b\r\n",
+        b"traceparent:\r\n",
+    ]
+)
 
 
 def sent(vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], body: bytes) -> bytes:
@@ -81,12 +94,11 @@ class Parsed:
         return {"path": self.path, "headers": self.headers}
 
 
-@given(
-    WORD, st.sampled_from([b"1", b"007", b"12345678901", b"x"]), WORD, LENGTH, MORE, st.binary(max_size=20)
-)
-@example(b"VIN1", b"1", b"t", b"2", [], b"{}")
+@given(WORD, ACTION, WORD, LENGTH, MORE, ADDED, st.binary(max_size=20))
+@example(b"VIN1", b"1", b"t", b"2", [], b"forwarded: for=\0\r\n", b"{}")
+@example(b"VIN1", b"1", b"t", b"2", [], b"Forwarded: a\r\n b\r\n", b"{}")
 def test_what_is_read_by_its_shape_is_what_the_parser_reads(
-    vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], body: bytes
+    vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], added: bytes, body: bytes
 ) -> None:
     shapes = Shapes(VEHICLES)
     learnt = sent(b"VIN2", b"12", b"another", b"2", more, b"{}")
@@ -94,6 +106,8 @@ def test_what_is_read_by_its_shape_is_what_the_parser_reads(
     if like_it.path is not None:
         shapes.learn(learnt, like_it.scope)
     data = sent(vin, action, token, length, more, body)
+    for line in (b" HTTP/1.1\r\n", b"Authorization: TargetToken %b\r\n" % token):
+        data = data.replace(line, line + added, 1)
 
     found = shapes.read(data)
 
@@ -124,6 +138,12 @@ def test_a_shape_that_came_before_is_read_for_every_vehicle_action_proof_and_len
 
 def test_other_headers_are_another_shape() -> None:
     assert learnt().read(sent(b"VIN1", b"7", b"mine", b"2", [b"Host: y"], b"{}")) is None
+
+
+def test_what_a_proxy_says_of_each_client_is_no_part_of_a_shape() -> None:
+    shapes = learnt(b"X-Forwarded-For: 10.0.0.1")
+    for said in ([b"x-forwarded-for: 10.0.0.2, 10.1.0.1"], [b"Traceparent: 00-1-2-01"], []):
+        assert shapes.read(sent(b"VIN1", b"7", b"mine", b"2", [b"Host: x", *said], b"{}")) is not None
 
 
 def test_a_body_that_is_not_all_there_or_has_more_behind_it_is_left_to_the_parser() -> None:
