@@ -84,12 +84,10 @@ class Shapes:
 
     def read(self, data: bytes) -> Sent | None:
         """The report that this is, from its first byte to its last; None: the parser must say what it is."""
-        match = self._report.match(data)
+        match = self._whole(data)
         if match is None:
             return None
-        vin, action, before, authorization, between, length, after = match.groups()
-        if len(data) - match.end() != int(length):
-            return None
+        vin, action, before, authorization, between, _, after = match.groups()
         shape = before, between, after
         decode = self._decoders.get(shape, None) or self._decoders.get(_own(shape), None)
         if decode is None:
@@ -103,8 +101,8 @@ class Shapes:
             data: a request that came whole; where it is not alone nothing is kept.
             scope: what the parser read last in it: of HTTP/1.1, and asking for no more than an answer.
         """
-        match = self._report.match(data)
-        if match is None or match.end() > SHAPE_MAX_BYTES or len(data) - match.end() != int(match[6]):
+        match = self._whole(data)
+        if match is None or match.end() > SHAPE_MAX_BYTES:
             return
         vin, action, before, authorization, between, length, after = match.groups()
         path = f"{self._vehicles}{vin.decode()}/deploymentBase/{action.decode()}/feedback"
@@ -114,3 +112,8 @@ class Shapes:
             return
         with suppress(UnsupportedFormat):  # whoever reads the body says so
             self._decoders.put(_own((before, between, after)), decoder(scope))
+
+    def _whole(self, data: bytes) -> re.Match[bytes] | None:
+        """A report that is all of this."""
+        match = self._report.match(data)
+        return match if match is not None and len(data) - match.end() == int(match[6]) else None

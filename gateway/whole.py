@@ -29,7 +29,7 @@ def write(cycle: RequestResponseCycle, response: Response) -> None:
         return
     answered = text(response, cycle.default_headers, keep_alive=cycle.keep_alive)
     if cycle.scope["method"] == "HEAD":
-        answered = answered[: len(answered) - len(response.body)]
+        answered = answered.removesuffix(response.body)
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.transport.write(answered)

@@ -64,13 +64,13 @@ class Parsed:
         self.path: str | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""
-        self._url, self._whole = b"", 0
+        self._url, self._begun, self._ended = b"", 0, 0
         self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return
-        if self._whole == 1 and self._parser.should_keep_alive():
+        if self._begun == self._ended == 1 and self._parser.should_keep_alive():
             self.path = httptools.parse_url(self._url).path.decode("latin-1")
 
     def on_url(self, url: bytes) -> None:
@@ -83,10 +83,10 @@ class Parsed:
         self.body += body
 
     def on_message_begin(self) -> None:
-        self._whole -= 0 if self._whole == 0 else 10  # another request behind it
+        self._begun += 1
 
     def on_message_complete(self) -> None:
-        self._whole += 1
+        self._ended += 1
 
     @property
     def scope(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def learnt(*more: bytes) -> Shapes:
 
 
 def test_a_shape_that_came_before_is_read_for_every_vehicle_action_proof_and_length() -> None:
-    found = learnt().read(sent(b"VIN1", b"7", b"mine", b"11", [b"Host: x"], b"[1, 2, 3, 4]"[:11]))
+    found = learnt().read(sent(b"VIN1", b"7", b"mine", b"11", [b"Host: x"], b"[1, 2, 3, 4"))
 
     assert found is not None
     assert (found.vin, found.action, found.authorization) == ("VIN1", "7", "TargetToken mine")

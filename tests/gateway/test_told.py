@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from campaign.assignment import Target
 from gateway import connection
+from gateway.fleet import Fleet
 from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client, Vehicle
@@ -51,8 +52,8 @@ async def downloading(new_vehicle: NewVehicle, world: World, tasks: asyncio.Queu
 async def telling(client: Client, downloading: Downloading, tasks: asyncio.Queue[str]) -> Downloading:
     """It has told something else already, which took a task, as every report of a new shape."""
     vehicle, _, action = downloading
-    told = await answered(client, posted(vehicle, action + 1, PROCEEDING))
-    assert told[0].startswith(b"HTTP/1.1 404 ")
+    answers = await answered(client, posted(vehicle, action + 1, PROCEEDING))
+    assert answers[0].startswith(b"HTTP/1.1 404 ")
     assert tasks.get_nowait() == "POST"
     return downloading
 
@@ -81,14 +82,22 @@ async def test_a_report_of_a_known_vehicle_takes_no_task(
 
 
 async def test_what_comes_while_a_report_is_recorded_is_answered_after_it(
-    client: Client, telling: Downloading, world: World, tasks: asyncio.Queue[str]
+    client: Client, telling: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vehicle, number, action = telling
+    handed_over = asyncio.Event()
+    record = Fleet.record
+
+    def told_of(self: Fleet, report: reports.Report) -> asyncio.Future[reports.Effect]:
+        handed_over.set()
+        return record(self, report)
+
+    monkeypatch.setattr(Fleet, "record", told_of)
     reader, writer = await opened(client)
-    with world.locked_campaigns() as anybody_waits:
+    with world.locked_campaigns():
         writer.write(posted(vehicle, action, FAILURE))
-        while not anybody_waits():  # noqa: ASYNC110  (the event is in the database)
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await handed_over.wait()
         for byte in request(vehicle) + posted(vehicle, action, PROCEEDING):
             writer.write(bytes([byte]))
             await writer.drain()
