@@ -12,8 +12,12 @@ FROM generate_series(1, %(vehicles)s) AS n
 
 _ECUS = """
 INSERT INTO ecu (vehicle_id, name, hw_id, sw_version, built_version)
-SELECT id, 'Radar', 'BOSCH-MRR-EVO' || (14 + (id %% 10 = 0)::int), '1.3.0', '1.3.0'
-FROM vehicle WHERE model = %(model)s
+SELECT v.id, e.name, e.hw_id, e.version, e.version
+FROM vehicle AS v CROSS JOIN LATERAL (VALUES
+    ('Camera', 'ZF-CAM-' || v.id %% 3, '5.1.0'),
+    ('Gateway', 'BOSCH-GW-3', '2.1.0'),
+    ('Radar', 'BOSCH-MRR-EVO' || (14 + (v.id %% 10 = 0)::int), '1.3.0')) AS e (name, hw_id, version)
+WHERE v.model = %(model)s
 """
 
 
@@ -42,7 +46,7 @@ def fill(
     vehicles: int,
     statements: tuple[str, str] = (_VEHICLES, _ECUS),
 ) -> None:
-    """Add vehicles of a model, each with a radar; one in ten has the newer revision.
+    """Add vehicles of a model with three ECUs; the radar of one in ten is of the newer revision.
 
     Args:
         statements: what writes other vehicles, and their ECUs.
