@@ -15,6 +15,7 @@ from psycopg import Cursor
 from store.connect import Connection
 from store.fleet_rows import CANDIDATE_COLUMNS, ECU_COLUMNS, ID_SLOT, VEHICLE_COLUMNS, Row
 from store.variants import Variants
+from store.words import software_lock
 
 #: Any number of ours: two imports at once take turns, batch by batch, instead of waiting crosswise for rows.
 IMPORT_LOCK = 0x464C4545
@@ -94,11 +95,7 @@ SELECT id, {", ".join(VEHICLE_COLUMNS)} FROM changed_vehicle
 ON CONFLICT (id) DO UPDATE SET imported_at = now(), {", ".join(f"{f} = excluded.{f}" for f in _FACTS)}
 """
 
-#: In the order of all who lock them (store/installed.py), so that nobody waits in a circle.
-_LOCK_ECUS = """
-SELECT FROM ecu WHERE vehicle_id = ANY (ARRAY(SELECT id FROM changed_vehicle))
-ORDER BY vehicle_id, name FOR NO KEY UPDATE
-"""
+_LOCK = software_lock("ARRAY(SELECT id FROM changed_vehicle)")
 
 # An ECU the plant replaced counts as a change even when the version is the same; a record that only caught up
 # with what a campaign installed does not.
@@ -130,7 +127,7 @@ WHERE (ecu.hw_id, ecu.built_version) IS DISTINCT FROM (excluded.hw_id, excluded.
 #: waits for it.
 _KEEP_CANDIDATES = "SELECT keep_candidates(ARRAY(SELECT id FROM changed_vehicle))"
 
-_MERGE = (_LOCK_ECUS, _NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
+_MERGE = (_LOCK, _NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
 
 
 def prepare(connection: Connection) -> None:

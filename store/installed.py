@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 
 from store.held import Key
+from store.words import software_lock
 
-#: ECU rows are locked in one order, here and in the fleet's import, so that neither waits for the other.
-_LOCK_ECUS = """
-SELECT FROM ecu WHERE vehicle_id = ANY(%s) ORDER BY vehicle_id, name FOR NO KEY UPDATE
-"""
+_LOCK = software_lock("%s")
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
@@ -47,5 +45,5 @@ WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu AND ecu.vehicle_i
 async def install(connection: AsyncConnection, keys: Sequence[Key]) -> None:
     """Write the software of campaigns into the ECUs of the vehicles that have just installed it."""
     vehicles, campaigns = (list(column) for column in zip(*keys, strict=True))
-    await connection.execute(_LOCK_ECUS, [vehicles])
+    await connection.execute(_LOCK, [vehicles])
     await connection.execute(_INSTALLED, {"vehicles": vehicles, "campaigns": campaigns})

@@ -64,6 +64,19 @@ ORDER BY w.at LIMIT 1
 #: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
+
+def software_lock(vehicles: str) -> str:
+    """The lock that orders changes of the ECUs of vehicles, by ascending id.
+
+    Taken after that of campaigns and before the ECUs are read, held to the commit. One row for a vehicle:
+    its candidate, which is about to change with them.
+
+    Args:
+        vehicles: their ids, as an array in SQL.
+    """
+    return f"SELECT FROM candidate WHERE vehicle_id = ANY({vehicles}) ORDER BY vehicle_id FOR NO KEY UPDATE"
+
+
 #: For a transaction that works on a group. The planner would look at the numbers of every group anew, and
 #: read all of a table where it takes an array for thousands of rows, or where the table is small and the plan
 #: is kept while it grows. As it knows nothing of them it takes the indexes, once and for all.
