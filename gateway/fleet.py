@@ -218,7 +218,12 @@ class Fleet:
 
     async def _admit(self, vehicle_ids: Sequence[int]) -> Sequence[int | None]:
         distinct = list(dict.fromkeys(vehicle_ids))
-        offered = await self._committed(lambda connection: admission.admit(connection, distinct))
+
+        async def admitted(connection: AsyncConnection) -> dict[int, int]:
+            async with group_transaction(connection):
+                return await admission.admit(connection, distinct)
+
+        offered = await self._work(admitted)
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:

@@ -16,6 +16,7 @@ from gateway.connection import Connection
 from gateway.recorder import Pool, Recorder
 from gateway.tls import server_context
 from runtime.settings import Settings
+from store.group import plan_once
 
 POOL_MIN, POOL_MAX = 2, 10
 #: Two groups of reports are under way at a time.
@@ -53,6 +54,7 @@ def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX, name: str
             "connect_timeout": CONNECTION_SECONDS,
             "autocommit": True,
         },
+        configure=plan_once,
         min_size=least,
         max_size=most,
         timeout=CONNECTION_SECONDS,

@@ -23,7 +23,6 @@ from store.words import (
     LOCK_SQL,
     OPEN_SQL,
     OUTDATED_SQL,
-    PLAN_ONCE_SQL,
     STALE_SQL,
 )
 
@@ -135,7 +134,6 @@ async def admit(connection: AsyncConnection, vehicle_ids: Sequence[int]) -> dict
         The action now offered, by vehicle id; a vehicle that gets nothing is absent.
     """
     vehicles = list(vehicle_ids)
-    await connection.execute(PLAN_ONCE_SQL)
     cursor = await connection.execute(_CAMPAIGNS_OF, [vehicles])
     found = await cursor.fetchall()
     if not found:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from psycopg import AsyncConnection
 
 from campaign.action import split
-from store.words import IN_FLIGHT_SQL, LOCK_SQL, PLAN_ONCE_SQL, STANDS_SQL, STARTED_SQL
+from store.words import IN_FLIGHT_SQL, LOCK_SQL, STANDS_SQL, STARTED_SQL
 
 #: Who wants to begin what: a row for each action of a vehicle, with the modules whose files it asks for as
 #: bits; several modules may bring the same file.
@@ -78,7 +78,6 @@ async def begin_group(connection: AsyncConnection, group: Sequence[Beginning]) -
     Returns:
         Whether each may, in the same order.
     """
-    await connection.execute(PLAN_ONCE_SQL)
     may = await _keys(connection, _FETCHED, group)
     left = [each for each in group if each.key not in may]
     if left:

@@ -1,10 +1,44 @@
-"""The transaction of a group: many vehicles in one, which waits for the database as seldom as it can."""
+"""The connection and the transaction of a group: many vehicles in one, which waits for the database as seldom
+as it can.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg import AsyncConnection
+
+from store.connect import CONNECT_TIMEOUT_SECONDS, conninfo
+
+_PLAN_ONCE = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
+       set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)
+"""
+
+
+async def plan_once(connection: AsyncConnection) -> None:
+    """Make a connection plan each of its statements once and for all, and by the indexes.
+
+    The planner would look at the numbers of each group anew, and read all of a table where it takes an array
+    for thousands of rows, or where the table is small and the plan is kept while it grows.
+
+    Args:
+        connection: autocommitting.
+    """
+    await connection.execute(_PLAN_ONCE)
+
+
+async def connect_for_groups(url: str) -> AsyncConnection:
+    """An autocommitting connection as the gateway has them, for a SQLAlchemy URL.
+
+    Raises:
+        psycopg.OperationalError: the server does not answer, or refuses.
+    """
+    connection = await AsyncConnection.connect(
+        conninfo(url), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+    )
+    await plan_once(connection)
+    return connection
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ FACTS_SQL = """CAST(jsonb_build_object(
     'terms', c.terms,
     'owner', jsonb_build_object('zone', v.timezone, 'window', v.install_window,
                                 'preference', coalesce(v.update_preference, 'automatic'),
-                                'spared', EXISTS (SELECT FROM auto_confirm WHERE vehicle_id = v.id)),
+                                'spared', EXISTS (SELECT FROM auto_confirm WHERE vehicle_id = v.id OFFSET 0)),
     'spoken', (
         SELECT jsonb_build_object('state', k.state, 'at', k.at, 'message_version', k.message_version)
         FROM consent AS k WHERE k.vehicle_id = a.vehicle_id AND k.campaign_id = a.campaign_id

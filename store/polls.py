@@ -43,7 +43,7 @@ WHERE a.vehicle_id = v.id AND a.attempt < {MAX_ATTEMPT}
 """
 
 #: A success may still be told of these, however late, and changes what the vehicle sees. OFFSET makes the
-#: planner look for each vehicle: for a group it would rather read the assignments of the whole fleet.
+#: planner look for each vehicle, here and below: for a group it would rather read those of the whole fleet.
 _MAY_SUCCEED = f"""
 SELECT FROM assignment AS a
 WHERE a.vehicle_id = v.id AND a.fetched_at IS NOT NULL AND a.state IN ('silent', 'expired', {OPEN_SQL})
@@ -58,7 +58,8 @@ SELECT v.id, v.vin, v.token_hash,
        v.config_wanted OR EXISTS (
            SELECT FROM software_change AS s
            WHERE s.vehicle_id = v.id AND s.source = 'campaign'
-             AND s.at > coalesce(v.reported_at, '-infinity')),
+             AND s.at > coalesce(v.reported_at, '-infinity')
+           OFFSET 0),
        live.campaign_id, live.attempt, live.state, coalesce(live.cancel_wanted, false),
        coalesce(live.stands, false), done.campaign_id, done.attempt,
        coalesce(waiting.put_off, false) OR EXISTS ({_MAY_SUCCEED}), {EPOCH_SQL}, waiting.limited

@@ -24,7 +24,7 @@ from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
 from store.installed import install
 from store.outcome import decide
-from store.words import LOCK_SQL, PLAN_ONCE_SQL
+from store.words import LOCK_SQL
 
 __all__ = ["Channel", "Effect", "Report", "record"]
 
@@ -43,7 +43,7 @@ WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id
 """
 
 #: Reports came before it: whoever had proven himself in this epoch has done so.
-_BEGIN = f"{PLAN_ONCE_SQL}, {EPOCH_SQL}"
+_BEGIN = f"SELECT {EPOCH_SQL}"
 
 _LOG = """
 INSERT INTO report (
@@ -65,7 +65,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
     rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
-    epoch = (await begun.fetchall())[0][-1]
+    epoch = (await begun.fetchall())[0][0]
     decided = [
         decide(rows.get(key), report) if report.known_in in (None, epoch) else (Effect.UNPROVEN, "unproven")
         for key, report in zip(keys, told, strict=True)

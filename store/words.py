@@ -75,10 +75,3 @@ def software_lock(vehicles: str) -> str:
         vehicles: their ids, as an array in SQL.
     """
     return f"SELECT FROM candidate WHERE vehicle_id = ANY({vehicles}) ORDER BY vehicle_id FOR NO KEY UPDATE"
-
-
-#: For a transaction that works on a group. The planner would look at the numbers of every group anew, and
-#: read all of a table where it takes an array for thousands of rows, or where the table is small and the plan
-#: is kept while it grows. As it knows nothing of them it takes the indexes, once and for all.
-PLAN_ONCE_SQL = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"""

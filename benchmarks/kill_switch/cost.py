@@ -11,7 +11,7 @@ from benchmarks.fleet import INSTALLING
 from campaign.action import action_id
 from campaign.assignment import Said
 from store import breaches, reports
-from store.connect import conninfo
+from store.group import connect_for_groups, group_transaction
 
 REPORTS = 100
 
@@ -41,7 +41,7 @@ async def measure(url: str, campaign_id: int, groups: int) -> dict[str, float]:
         UNJUDGED: (1, _unjudged),
     }
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
-    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await connect_for_groups(url) as connection:
         for _ in range(groups):
             # In turns, so that a busy moment of the machine meets all of them.
             for kind, (failures, judge) in kinds.items():
@@ -61,6 +61,6 @@ async def _group(connection: psycopg.AsyncConnection, campaign_id: int, failures
         for vehicle, each in zip(vehicles, said, strict=True)
     ]
     began = time.perf_counter()
-    async with connection.transaction():
+    async with group_transaction(connection):
         await reports.record(connection, group)
     return time.perf_counter() - began

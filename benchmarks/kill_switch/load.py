@@ -13,7 +13,7 @@ import psycopg
 from campaign.assignment import Said
 from store.admission import admit
 from store.beginning import Beginning, begin_group
-from store.connect import conninfo
+from store.group import connect_for_groups, group_transaction
 from store.polls import standings
 from store.reports import Report, record
 
@@ -48,7 +48,7 @@ async def _run(url: str, vins: Sequence[str], failing: Event, stop: Event) -> di
 
 
 async def _work(url: str, vins: Sequence[str], failing: Event, stop: Event, counts: dict[str, float]) -> None:
-    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await connect_for_groups(url) as connection:
         found = await (await connection.execute(_FILE)).fetchone()
         assert found is not None
         while not stop.is_set():
@@ -71,7 +71,7 @@ async def _group(
     waiting = [each.vehicle_id for each in found.values() if each.admissible]
     if not waiting:
         return
-    async with connection.transaction():
+    async with group_transaction(connection):
         offered = await admit(connection, waiting)
     counts["admissions"] += len(offered)
     if not offered:
@@ -92,6 +92,6 @@ async def _report(
     counts: dict[str, float],
 ) -> None:
     reports = [Report(vehicle, action, "deployment", said) for vehicle, action in began]
-    async with connection.transaction():
+    async with group_transaction(connection):
         await record(connection, reports)
     counts["reports"] += len(reports)

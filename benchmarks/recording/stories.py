@@ -4,12 +4,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-import psycopg
-
 from campaign.action import action_id
 from campaign.assignment import Said
-from store.connect import conninfo
-from store.group import group_transaction
+from store.group import connect_for_groups, group_transaction
 from store.reports import Report, record
 
 #: A vehicle's installation in its own words.
@@ -34,7 +31,7 @@ async def tell(url: str, campaign_id: int, vehicles: Sequence[int], group: int, 
 
 async def _tell(url: str, campaign_id: int, vehicles: Sequence[int], group: int) -> None:
     action = action_id(campaign_id, 1)
-    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await connect_for_groups(url) as connection:
         for at in range(0, len(vehicles), group):
             for said in STORY:
                 told = [Report(vehicle, action, "deployment", said) for vehicle in vehicles[at : at + group]]

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from sqlalchemy import Engine
 
@@ -28,8 +27,9 @@ from campaign.supervision import Mode
 from store import gate, supervision
 from store.admission import admit
 from store.campaigns import check_against_fleet, register, resolve_package, select_targets
-from store.connect import Connection, connect, conninfo, engine
+from store.connect import Connection, connect, engine
 from store.forecast import forecast, skipped
+from store.group import connect_for_groups
 
 LEASE = timedelta(minutes=5)
 ONE = "SELECT vehicle_id FROM assignment WHERE campaign_id = %s AND phase = 1 LIMIT 1"
@@ -145,7 +145,7 @@ async def _first_offer(url: str, work: Engine, campaign: int) -> None:
         gate.open_gate(own, campaign, 1, State.ROLLING_OUT, LEASE, new_window=False)
     with work.begin() as own:
         supervision.tick(own, watch(campaign, 1, Mode.ROLLING_OUT), LEASE)
-    async with await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await connect_for_groups(url) as connection:
         found = await (await connection.execute(ONE, [campaign])).fetchone()
         assert found is not None
         async with connection.transaction():

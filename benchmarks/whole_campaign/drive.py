@@ -9,7 +9,7 @@ from benchmarks.whole_campaign.spent import Spent
 from campaign.assignment import Said
 from store.admission import admit
 from store.beginning import Beginning, begin_group
-from store.connect import conninfo
+from store.group import connect_for_groups, group_transaction
 from store.polls import standings
 from store.reports import Report, record
 
@@ -36,9 +36,8 @@ def drive(url: str, vins: Sequence[str]) -> Spent:
 async def _drive(url: str, vins: Sequence[str]) -> Spent:
     spent = Spent()
     left = list(vins)
-    async with await psycopg.AsyncConnection.connect(conninfo(url)) as connection:
+    async with await connect_for_groups(url) as connection:
         found = await (await connection.execute(_FILE)).fetchone()
-        await connection.commit()
         assert found is not None
         while left:
             waiting: list[str] = []
@@ -59,23 +58,22 @@ async def _group(
     session = connection.info.backend_pid
     with spent.on("poll", session):
         found = await standings(connection, vins)
-        await connection.commit()
     admissible = {each.vehicle_id: vin for vin, each in found.items() if each.admissible}
     if not admissible:
         return list(vins)
     with spent.on("admit", session):
-        offered = await admit(connection, list(admissible))
-        await connection.commit()
+        async with group_transaction(connection):
+            offered = await admit(connection, list(admissible))
     with spent.on("begin", session):
         wanted = [Beginning(vehicle, action, sha256) for vehicle, action in offered.items()]
-        may = await begin_group(connection, wanted)
-        await connection.commit()
+        async with connection.transaction():
+            may = await begin_group(connection, wanted)
     began = {each.vehicle_id: each.action for each, allowed in zip(wanted, may, strict=True) if allowed}
     spent.refused += len(offered) - len(began)
     with spent.on("report", session):
         for said in _STORY:
             told = [Report(vehicle, action, "deployment", said) for vehicle, action in began.items()]
-            await record(connection, told)
-            await connection.commit()
+            async with group_transaction(connection):
+                await record(connection, told)
     served = {admissible[vehicle] for vehicle in began}
     return [vin for vin in vins if vin not in served]

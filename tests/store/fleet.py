@@ -29,10 +29,10 @@ from campaign.vehicle import Vehicle
 from store import admission, consent, gate, polls, reports, supervision
 from store.beginning import begin
 from store.campaigns import register, select_targets
-from store.connect import connect, conninfo
+from store.connect import connect
 from store.consent import Heard
 from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
-from store.group import group_transaction
+from store.group import connect_for_groups, group_transaction
 from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
@@ -445,7 +445,7 @@ class Gateway:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Gateway]:
-    async with await AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
+    async with await connect_for_groups(url) as connection:
         yield Gateway(connection)
 
 

@@ -19,7 +19,7 @@ SELECT id, 'Radar', '1.3.0', 'import' FROM vehicle
 """
 _HISTORY_OF_OTHERS = f"""
 INSERT INTO software_change (vehicle_id, ecu, to_version, source)
-SELECT number, 'Radar', '1.3.0', 'import' FROM generate_series(100000, {100_000 + FLEET}) AS number
+SELECT number, 'Radar', '1.3.0', 'campaign' FROM generate_series(100000, {100_000 + FLEET}) AS number
 """
 _READ = """
 SELECT relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
@@ -62,20 +62,23 @@ async def test_a_plan_made_while_the_tables_were_small_reads_none_of_them_throug
     await gateway.connection.execute("VACUUM ANALYZE")
     offered = list((await gateway.admit(*vehicles)).items())
 
-    async def succeed(group: list[tuple[int, int]]) -> None:
+    async def play(group: list[tuple[int, int]]) -> None:
         async with gateway.connection.transaction():
             await begin_group(gateway.connection, [Beginning(*each, SHA256) for each in group])
         for said in (("proceeding", "none"), ("closed", "success")):
             await gateway.record(*(report(*each, *said) for each in group))
+        found = await polls.standings(gateway.connection, [vin(number) for number in range(len(group))])
+        assert not any(standing.waits for standing in found.values())
 
     for first in range(0, 70, 5):  # often enough that the connection keeps the plan of each statement
-        await succeed(offered[first : first + 5])
+        await play(offered[first : first + 5])
     fleet.run(_HISTORY_OF_OTHERS)
     async with gateway.connection.transaction(force_rollback=True):
         before = await read(gateway)  # also what earlier groups have read, if not yet told
-        await succeed(offered[70:])
+        await play(offered[70:])
         rows = await read(gateway)
     assert {table: rows[table][0] - before[table][0] for table in GROWING} == dict.fromkeys(GROWING, 0)
+    assert all(rows[table][1] - before[table][1] < FLEET / 10 for table in GROWING)
 
 
 async def test_the_room_of_a_phase_is_counted_once_for_a_group_and_not_for_each_of_its_vehicles(
