@@ -13,32 +13,31 @@ _LOCK = software_lock("%s")
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
 #: may hold it for long, and this transaction holds the campaign.
 #:
-#: The planner takes an array for ten rows and the modules of a package for a hundred. So that no table of the
-#: whole fleet is read, the assignments are found before the modules, the ECUs' vehicles are named again, and
-#: OFFSET makes it look into the history for each of them.
+#: In a large fleet the rows of two vehicles lie far apart, so each is looked up once: OFFSET makes the
+#: planner do so, and ECUs are changed where they were found, which the lock allows.
 _INSTALLED = """
-WITH told AS MATERIALIZED (
+WITH module AS MATERIALIZED (
+    SELECT c.id AS campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
+    FROM campaign AS c CROSS JOIN jsonb_array_elements(c.package -> 'modules') AS m
+    WHERE c.id = ANY(%(campaigns)s)
+), told AS MATERIALIZED (
     SELECT a.vehicle_id, a.campaign_id, a.offered_at
     FROM unnest(%(vehicles)s::int[], %(campaigns)s::int[]) AS d (vehicle_id, campaign_id)
     JOIN assignment AS a USING (vehicle_id, campaign_id)
-), done AS (
-    SELECT told.vehicle_id, told.campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version
-    FROM told JOIN campaign AS c ON c.id = told.campaign_id
-    CROSS JOIN jsonb_array_elements(c.package -> 'modules') AS m
+), done AS MATERIALIZED (
+    SELECT e.ctid AS place, told.vehicle_id, m.ecu, e.sw_version AS before, m.version, told.campaign_id
+    FROM told JOIN module AS m USING (campaign_id) CROSS JOIN LATERAL (
+        SELECT ctid, sw_version FROM ecu WHERE vehicle_id = told.vehicle_id AND name = m.ecu OFFSET 0
+    ) AS e
     WHERE NOT EXISTS (
         SELECT FROM software_change AS s
-        WHERE s.vehicle_id = told.vehicle_id AND s.ecu = m ->> 'ecu' AND s.at > told.offered_at
+        WHERE s.vehicle_id = told.vehicle_id AND s.ecu = m.ecu AND s.at > told.offered_at
         OFFSET 0)
 ), history AS (
     INSERT INTO software_change (vehicle_id, ecu, from_version, to_version, campaign_id, source, at)
-    SELECT done.vehicle_id, done.ecu, e.sw_version, done.version, done.campaign_id, 'campaign',
-           clock_timestamp()
-    FROM done JOIN ecu AS e ON e.vehicle_id = done.vehicle_id AND e.name = done.ecu
-    WHERE e.vehicle_id = ANY(%(vehicles)s)
+    SELECT vehicle_id, ecu, before, version, campaign_id, 'campaign', clock_timestamp() FROM done
 )
-UPDATE ecu SET sw_version = done.version
-FROM done
-WHERE ecu.vehicle_id = done.vehicle_id AND ecu.name = done.ecu AND ecu.vehicle_id = ANY(%(vehicles)s)
+UPDATE ecu SET sw_version = done.version FROM done WHERE ecu.ctid = done.place
 """
 
 

@@ -1,5 +1,6 @@
 """What selections see of vehicles: each has the variant that its record and its ECUs make it."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from store import variants
+from store.claims import keep_software
 from store.connect import connect
 from store.fleet_import import import_fleet
 from store.fleet_load import Seen, load, prepare
@@ -15,7 +17,18 @@ from store.fleet_records import open_fleet_file, records
 from store.fleet_rows import Batch, batch
 from store.selection import chosen
 from store.variants import Variants, variant
-from tests.store.fleet import PACKAGE, Fleet, Gateway, add_vehicles, car, cars, closing, define
+from tests.store.fleet import (
+    PACKAGE,
+    Fleet,
+    Gateway,
+    add_vehicles,
+    car,
+    cars,
+    closing,
+    connected,
+    define,
+    waiting_for_a_lock,
+)
 
 VARIANTS = "SELECT variant_id, count(*) FROM candidate GROUP BY 1 ORDER BY 2"
 RADAR = (("Radar", "EVO14", "1.3.0"),)
@@ -60,6 +73,26 @@ async def test_a_success_moves_the_vehicle_to_the_variant_it_is_now(fleet: Fleet
     await gateway.record(*closing(campaign, ids[:2], "success"))
     now = "SELECT ecus -> 'Radar' ->> 'sw_version', count(*) FROM candidate JOIN variant ON id = variant_id"
     assert fleet.rows(f"{now} GROUP BY 1 ORDER BY 1") == [("1.3.0", 1), ("1.4.0", 2)]
+
+
+async def test_two_changes_of_one_vehicle_at_the_same_time_are_both_in_its_variant(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    ecus = [("Camera", "CAM", "5.0"), *RADAR]
+    fitted = [dict(zip(("name", "hw_id", "sw_version"), ecu, strict=True)) for ecu in ecus]
+    [vehicle] = fleet.add([car(0, ecus=fitted)])
+    campaign = fleet.launch()
+    await gateway.start(vehicle)
+    async with (
+        connected(fleet.url) as other,
+        asyncio.TaskGroup() as tasks,
+        other.connection.transaction(),
+    ):
+        await keep_software(other.connection, vehicle, {"Camera": "6.0"})
+        tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
+        await waiting_for_a_lock(fleet)
+    runs = "SELECT ecus -> 'Camera' ->> 'sw_version', ecus -> 'Radar' ->> 'sw_version' FROM variant"
+    assert fleet.rows(f"{runs} JOIN candidate ON id = variant_id") == [("6.0", "1.4.0")]
 
 
 def test_a_changed_record_moves_its_vehicle_only(fleet: Fleet, tmp_path: Path) -> None:
