@@ -6,12 +6,10 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from campaign.package import Package
-from store.words import software_lock
+from store.installed import lock_software
 
 #: In the history of an ECU's software: the vehicle itself said so.
 SOURCE = "vehicle"
-
-_LOCK = software_lock("%s")
 
 _ECUS = "SELECT name, hw_id, sw_version FROM ecu WHERE vehicle_id = %s"
 
@@ -43,7 +41,7 @@ async def claim_installed(
     package = None if row is None else Package.model_validate(row[0])
     if package is None or version not in [module.version for module in package.modules]:
         return None
-    await connection.execute(_LOCK, [[vehicle_id]])
+    await lock_software(connection, [vehicle_id])
     rows = await (await connection.execute(_ECUS, [vehicle_id])).fetchall()
     ecus = {ecu: (hw_id, running) for ecu, hw_id, running in rows}
     if any(module.ecu not in ecus or ecus[module.ecu][0] not in module.hw_ids for module in package.modules):
@@ -56,8 +54,10 @@ async def claim_installed(
 
 
 async def keep_software(connection: AsyncConnection, vehicle_id: int, changed: Mapping[str, str]) -> None:
-    """Keep which version ECUs run by the vehicle's own word, by their names, and its history."""
+    """Keep which version ECUs run by the vehicle's own word, by their names, and its history.
+
+    The vehicle's software is locked.
+    """
     if changed:
-        await connection.execute(_LOCK, [[vehicle_id]])
         rows = [{"ecu": ecu, "version": version} for ecu, version in changed.items()]
         await connection.execute(_CHANGE, {"changed": Jsonb(rows), "vehicle": vehicle_id, "source": SOURCE})

@@ -24,11 +24,11 @@ async def put_config(
 
     Of ECUs it names in them the software is kept, and a success that this contradicts is taken back.
     """
+    versions = {} if mode == "remove" else reported_versions(data)
+    if versions:
+        await compare(connection, vehicle_id, versions)
     await connection.execute(
         f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = clock_timestamp(), config_wanted = false "
         "WHERE id = %s",
         (Jsonb(data), vehicle_id),
     )
-    versions = {} if mode == "remove" else reported_versions(data)
-    if versions:
-        await compare(connection, vehicle_id, versions)

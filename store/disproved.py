@@ -11,6 +11,7 @@ from campaign.pace import defer_back_off
 from campaign.reported import disproves
 from campaign.versions import same_version
 from store.claims import keep_software
+from store.installed import lock_software
 from store.words import LOCK_SQL
 
 #: What ECUs are known to run, and how they came to it.
@@ -49,12 +50,11 @@ async def compare(connection: AsyncConnection, vehicle_id: int, versions: Mappin
     """Keep what a vehicle says its ECUs run, and take back the successes which that disproves."""
     if not await _changed(connection, vehicle_id, versions):
         return
-    # The campaign's lock before those of ECUs, as in store/reports.py; then all is looked at once more.
-    suspects = sorted(set(await _disproved(connection, vehicle_id, versions)))
-    if suspects:
-        await connection.execute(LOCK_SQL, [suspects])
+    await lock_software(connection, [vehicle_id])
     found = await _disproved(connection, vehicle_id, versions)
-    for campaign_id in sorted(found.keys() & set(suspects)):
+    if found:
+        await connection.execute(LOCK_SQL, [sorted(found)])
+    for campaign_id in sorted(found):
         await _take_back(connection, vehicle_id, campaign_id, found[campaign_id])
     await keep_software(connection, vehicle_id, await _changed(connection, vehicle_id, versions))
 

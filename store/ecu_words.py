@@ -40,7 +40,7 @@ async def with_ecus(
     Args:
         several: vehicle and campaign of those whose package has several modules.
     """
-    claims = [r for r in reports if (r.vehicle_id, split(r.action)[0]) in several and _claims(r)]
+    claims = [r for r in reports if (r.vehicle_id, split(r.action)[0]) in several and claims_success(r)]
     if not claims:
         return list(reports)
     words = await said_before(connection, [(r.vehicle_id, r.action) for r in claims])
@@ -49,7 +49,7 @@ async def with_ecus(
         before = words.get((report.vehicle_id, report.action))
         if before is not None and report.channel == "deployment":
             own = report.said.details
-            if _claims(report):
+            if claims_success(report):
                 details = (*own, *still_failed(before, own))
                 heard.append(report._replace(said=report.said._replace(details=details)))
                 continue
@@ -58,6 +58,7 @@ async def with_ecus(
     return heard
 
 
-def _claims(report: Report) -> bool:
+def claims_success(report: Report) -> bool:
+    """Whether the vehicle says that all of it succeeded; no other report is taken for a success."""
     closed = report.channel == "deployment" and report.said.execution == "closed"
     return closed and report.said.finished != "failure"

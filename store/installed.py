@@ -1,13 +1,13 @@
 """What a success leaves behind: the software that the vehicle's ECUs run now, and their history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from psycopg import AsyncConnection
 
 from store.held import Key
-from store.words import software_lock
+from store.words import int_array, software_lock
 
-_LOCK = software_lock("%s")
+_LOCK = software_lock("%s::int[]")
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
@@ -41,8 +41,15 @@ UPDATE ecu SET sw_version = done.version FROM done WHERE ecu.ctid = done.place
 """
 
 
+async def lock_software(connection: AsyncConnection, vehicle_ids: Collection[int]) -> None:
+    """Keep others from changing the ECUs of these vehicles; before any campaign is locked."""
+    await connection.execute(_LOCK, [int_array(vehicle_ids)])
+
+
 async def install(connection: AsyncConnection, keys: Sequence[Key]) -> None:
-    """Write the software of campaigns into the ECUs of the vehicles that have just installed it."""
+    """Write the software of campaigns into the ECUs of the vehicles that have just installed it.
+
+    Their software is locked.
+    """
     vehicles, campaigns = (list(column) for column in zip(*keys, strict=True))
-    await connection.execute(_LOCK, [vehicles])
     await connection.execute(_INSTALLED, {"vehicles": vehicles, "campaigns": campaigns})

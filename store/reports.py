@@ -1,8 +1,9 @@
 """Recording what vehicles report: states, counters and the stop, in one transaction.
 
-The group takes the locks of its campaigns, reads the assignments, lets the pure rules decide, and writes
-every change with set-based statements. If a guard of a touched phase is breached the gate is closed here, so
-that from this commit on nobody is admitted, without waiting for a worker or for Temporal.
+The group takes the locks of the software it may change and of its campaigns, reads the assignments, lets
+the pure rules decide, and writes every change with set-based statements. If a guard of a touched phase is
+breached the gate is closed here, so that from this commit on nobody is admitted, without waiting for a
+worker or for Temporal.
 
 In a `group_transaction` the database is waited for twice, to read and to write: statements of which none
 needs the answer of another go to it together. In a group of thirty the way there and back would cost more
@@ -18,11 +19,11 @@ from psycopg.types.json import Jsonb
 from campaign.action import split
 from campaign.assignment import FAILURES, Target
 from store import breaches, held
-from store.ecu_words import with_ecus
+from store.ecu_words import claims_success, with_ecus
 from store.epoch import EPOCH_SQL
 from store.feedback import Channel, Effect, Report
 from store.held import Held, Key
-from store.installed import install
+from store.installed import install, lock_software
 from store.outcome import decide
 from store.words import LOCK_SQL
 
@@ -62,6 +63,8 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
     begun = await connection.execute(_BEGIN)
+    if claiming := sorted({report.vehicle_id for report in reports if claims_success(report)}):
+        await lock_software(connection, claiming)
     await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
     rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})

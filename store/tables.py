@@ -1,6 +1,6 @@
 """The tables. migrations/ builds them and adds what a model cannot say: the tally trigger.
 
-One lock orders everything that is admitted or counted: the campaign's row, taken first and by ascending id
+One lock orders everything that is admitted or counted: the campaign's row, by ascending id
 (store/words.py). The tally is kept by a trigger, so it always equals what it counts. No row of tally and
 slice is ever deleted (store/changed.py).
 """

@@ -61,15 +61,16 @@ JOIN jsonb_array_elements(c.package -> 'modules') AS m ON m #>> '{artifact,sha25
 ORDER BY w.at LIMIT 1
 """
 
-#: The lock that orders admissions, reports and gate writes. Taken first, by ascending id, held to the commit.
+#: The lock that orders admissions, reports and gate writes. By ascending id, held to the commit; taken first,
+#: but for that of software.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
 def software_lock(vehicles: str) -> str:
     """The lock that orders changes of the ECUs of vehicles, by ascending id.
 
-    Taken after that of campaigns and before the ECUs are read, held to the commit. One row for a vehicle:
-    its candidate, which is about to change with them.
+    Taken before those of campaigns and of vehicles' own rows, held to the commit: who waits for an import
+    holds no campaign. One row for a vehicle: its candidate, which is about to change with the ECUs.
 
     Args:
         vehicles: their ids, as an array in SQL.

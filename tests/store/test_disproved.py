@@ -7,14 +7,16 @@
 | that it runs something else | it has succeeded, and its software is what it says |
 """
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from campaign.assignment import Target
 from store.configuration import Mode, put_config
+from store.installed import lock_software
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars
+from tests.store.fleet import Fleet, Gateway, cars, connected, waiting_for_a_lock
 
 MESSAGE = "claimed success, and its configuration says: Radar still runs 1.3.0"
 _HISTORY = "SELECT from_version, to_version, source FROM software_change ORDER BY id"
@@ -140,3 +142,19 @@ async def test_a_vehicle_changed_elsewhere_before_its_offer_is_not_offered_what_
     await put(gateway, vehicle, {"sw_version.Radar": "1.3.9"})
     assert await gateway.admit(vehicle) == {}
     assert states(fleet)[0] == Target.NOT_APPLICABLE
+
+
+async def test_what_a_vehicle_says_of_itself_and_its_import_do_not_wait_for_each_other(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicle, _ = await updated(fleet, gateway)
+    async with (
+        connected(fleet.url) as importing,
+        asyncio.TaskGroup() as tasks,
+        importing.connection.transaction(),
+    ):
+        await lock_software(importing.connection, [vehicle])
+        tasks.create_task(put(gateway, vehicle, OLD))
+        await waiting_for_a_lock(fleet)
+        await importing.connection.execute("UPDATE vehicle SET imported_at = now() WHERE id = %s", [vehicle])
+    assert states(fleet)[0] == Target.DEFERRED

@@ -7,6 +7,7 @@ import pytest
 from campaign.action import action_id
 from campaign.assignment import Target
 from store import admission, reports
+from store.installed import lock_software
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, cars, closing, connected, plain, waiting_for_a_lock
 
@@ -218,3 +219,23 @@ async def test_two_reports_at_once_that_are_harmless_alone_close_the_gate_togeth
         await second
     assert not fleet.gate_open(campaign)
     assert fleet.value("SELECT breach #>> '{verdict,finished}' FROM campaign") == "51"
+
+
+async def test_a_pause_does_not_wait_for_an_import_that_a_success_waits_for(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    campaign = fleet.launch()
+    await gateway.start(vehicle)
+    async with (
+        connected(fleet.url) as importing,
+        asyncio.TaskGroup() as tasks,
+        importing.connection.transaction(),
+        asyncio.timeout(20),
+    ):
+        await lock_software(importing.connection, [vehicle])
+        telling = tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
+        await waiting_for_a_lock(fleet)
+        await asyncio.to_thread(fleet.shut, campaign, 2)
+        assert not telling.done()
+    assert telling.result() == [Effect.RECORDED]

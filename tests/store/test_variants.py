@@ -15,6 +15,7 @@ from store.fleet_import import import_fleet
 from store.fleet_load import Seen, load, prepare
 from store.fleet_records import open_fleet_file, records
 from store.fleet_rows import Batch, batch
+from store.installed import lock_software
 from store.selection import chosen
 from store.variants import Variants, variant
 from tests.store.fleet import (
@@ -88,6 +89,7 @@ async def test_two_changes_of_one_vehicle_at_the_same_time_are_both_in_its_varia
         asyncio.TaskGroup() as tasks,
         other.connection.transaction(),
     ):
+        await lock_software(other.connection, [vehicle])
         await keep_software(other.connection, vehicle, {"Camera": "6.0"})
         tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
         await waiting_for_a_lock(fleet)
