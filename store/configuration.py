@@ -22,13 +22,14 @@ async def put_config(
 ) -> None:
     """Store attributes a vehicle reported; in a merge, null removes a key.
 
-    Of ECUs it names in them the software is kept, and a success that this contradicts is taken back.
+    Of ECUs it names in them the software is kept, and a success that this contradicts is taken back. The
+    vehicle's row comes first: a fleet command may hold it for long, and who waits for that holds no campaign.
     """
-    versions = {} if mode == "remove" else reported_versions(data)
-    if versions:
-        await compare(connection, vehicle_id, versions)
     await connection.execute(
         f"UPDATE vehicle SET reported = {_NEW[mode]}, reported_at = clock_timestamp(), config_wanted = false "
         "WHERE id = %s",
         (Jsonb(data), vehicle_id),
     )
+    versions = {} if mode == "remove" else reported_versions(data)
+    if versions:
+        await compare(connection, vehicle_id, versions)

@@ -15,7 +15,7 @@ from psycopg import Cursor
 from store.connect import Connection
 from store.fleet_rows import CANDIDATE_COLUMNS, ECU_COLUMNS, ID_SLOT, VEHICLE_COLUMNS, Row
 from store.variants import Variants
-from store.words import software_lock
+from store.words import SOFTWARE_LOCK_SQL
 
 #: Any number of ours: two imports at once take turns, batch by batch, instead of waiting crosswise for rows.
 IMPORT_LOCK = 0x464C4545
@@ -95,7 +95,7 @@ SELECT id, {", ".join(VEHICLE_COLUMNS)} FROM changed_vehicle
 ON CONFLICT (id) DO UPDATE SET imported_at = now(), {", ".join(f"{f} = excluded.{f}" for f in _FACTS)}
 """
 
-_LOCK = software_lock("ARRAY(SELECT id FROM changed_vehicle)")
+_LOCK = SOFTWARE_LOCK_SQL.format(vehicles="ARRAY(SELECT id FROM changed_vehicle)")
 
 # An ECU the plant replaced counts as a change even when the version is the same; a record that only caught up
 # with what a campaign installed does not.
@@ -127,7 +127,8 @@ WHERE (ecu.hw_id, ecu.built_version) IS DISTINCT FROM (excluded.hw_id, excluded.
 #: waits for it.
 _KEEP_CANDIDATES = "SELECT keep_candidates(ARRAY(SELECT id FROM changed_vehicle))"
 
-_MERGE = (_LOCK, _NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_VEHICLES, _UPDATE_ECUS, _KEEP_CANDIDATES)
+#: The vehicles first: a fleet command may hold them for long, and reports are not to wait for it as well.
+_MERGE = (_UPDATE_VEHICLES, _LOCK, _NOTE_CHANGES, _REMOVE_ECUS, _UPDATE_ECUS, _KEEP_CANDIDATES)
 
 
 def prepare(connection: Connection) -> None:

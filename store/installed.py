@@ -5,16 +5,16 @@ from collections.abc import Collection, Sequence
 from psycopg import AsyncConnection
 
 from store.held import Key
-from store.words import int_array, software_lock
+from store.words import SOFTWARE_LOCK_SQL, int_array
 
-_LOCK = software_lock("%s::int[]")
+_LOCK = SOFTWARE_LOCK_SQL.format(vehicles="%s::int[]")
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
 #: may hold it for long, and this transaction holds the campaign.
 #:
 #: In a large fleet the rows of two vehicles lie far apart, so each is looked up once: OFFSET makes the
-#: planner do so, and ECUs are changed where they were found, which the lock allows.
+#: planner do so, and ECUs are changed where they were found, for all have a candidate, and it is locked.
 _INSTALLED = """
 WITH module AS MATERIALIZED (
     SELECT c.id AS campaign_id, m ->> 'ecu' AS ecu, m ->> 'version' AS version

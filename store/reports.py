@@ -44,7 +44,7 @@ WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id
 """
 
 #: Reports came before it: whoever had proven himself in this epoch has done so.
-_BEGIN = f"SELECT {EPOCH_SQL}"
+_EPOCH = f"SELECT {EPOCH_SQL}"
 
 _LOG = """
 INSERT INTO report (
@@ -62,7 +62,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         One effect per report, in the same order.
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
-    begun = await connection.execute(_BEGIN)
+    begun = await connection.execute(_EPOCH)
     if claiming := sorted({report.vehicle_id for report in reports if claims_success(report)}):
         await lock_software(connection, claiming)
     await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])

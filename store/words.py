@@ -65,14 +65,9 @@ ORDER BY w.at LIMIT 1
 #: but for that of software.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
-
-def software_lock(vehicles: str) -> str:
-    """The lock that orders changes of the ECUs of vehicles, by ascending id.
-
-    Taken before those of campaigns and of vehicles' own rows, held to the commit: who waits for an import
-    holds no campaign. One row for a vehicle: its candidate, which is about to change with the ECUs.
-
-    Args:
-        vehicles: their ids, as an array in SQL.
-    """
-    return f"SELECT FROM candidate WHERE vehicle_id = ANY({vehicles}) ORDER BY vehicle_id FOR NO KEY UPDATE"
+#: The lock that orders changes of the ECUs of vehicles, by ascending id: taken after the vehicles' own rows
+#: and before those of campaigns, held to the commit. Who waits for an import holds no campaign. One row for a
+#: vehicle: its candidate, which is about to change with the ECUs.
+SOFTWARE_LOCK_SQL = """
+SELECT FROM candidate WHERE vehicle_id = ANY({vehicles}) ORDER BY vehicle_id FOR NO KEY UPDATE
+"""

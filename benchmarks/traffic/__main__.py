@@ -111,8 +111,9 @@ def _told(vehicles: Sequence[str], action: int) -> list[bytes]:
     """What vehicles tell, one after the other on each connection: some three times that it goes on, and then
     that it has succeeded.
 
-    As in a campaign under way a quarter of the reports are successes at any moment. Therefore the first vehicles
-    of three quarters of the connections say some times more that it goes on, and the last ones of the others.
+    As in a campaign under way a quarter of the reports are successes at any moment. Therefore the first
+    vehicles of three quarters of the connections say some times more that it goes on, and the last ones of
+    the others.
     """
     connections = []
     for place in range(REPORTING):

@@ -475,8 +475,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def waiting_for_a_lock(fleet: Fleet) -> None:
-    """Returns when some session of this database waits for a row that another one holds."""
+async def waiting_for_a_lock(fleet: Fleet, sessions: int = 1) -> None:
+    """Returns when so many sessions of this database wait for rows that others hold."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     query = f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"
-    await until(lambda: bool(fleet.value(query)))
+    await until(lambda: fleet.value(query) >= sessions)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from campaign.action import split
 from campaign.assignment import Target
 from store.configuration import Mode, put_config
-from store.installed import lock_software
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, cars, connected, waiting_for_a_lock
 
@@ -144,17 +144,19 @@ async def test_a_vehicle_changed_elsewhere_before_its_offer_is_not_offered_what_
     assert states(fleet)[0] == Target.NOT_APPLICABLE
 
 
-async def test_what_a_vehicle_says_of_itself_and_its_import_do_not_wait_for_each_other(
+async def test_a_pause_does_not_wait_for_a_command_that_a_contradiction_waits_for(
     fleet: Fleet, gateway: Gateway
 ) -> None:
-    vehicle, _ = await updated(fleet, gateway)
+    vehicle, action = await updated(fleet, gateway)
     async with (
-        connected(fleet.url) as importing,
+        connected(fleet.url) as commanding,
         asyncio.TaskGroup() as tasks,
-        importing.connection.transaction(),
+        commanding.connection.transaction(),
+        asyncio.timeout(20),
     ):
-        await lock_software(importing.connection, [vehicle])
-        tasks.create_task(put(gateway, vehicle, OLD))
+        await commanding.connection.execute("SELECT FROM vehicle WHERE id = %s FOR NO KEY UPDATE", [vehicle])
+        telling = tasks.create_task(put(gateway, vehicle, OLD))
         await waiting_for_a_lock(fleet)
-        await importing.connection.execute("UPDATE vehicle SET imported_at = now() WHERE id = %s", [vehicle])
+        await asyncio.to_thread(fleet.shut, split(action)[0], 2)
+        assert not telling.done()
     assert states(fleet)[0] == Target.DEFERRED

@@ -61,14 +61,15 @@ async def test_a_plan_made_while_the_tables_were_small_reads_none_of_them_throug
     fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
     await gateway.connection.execute("VACUUM ANALYZE")
     offered = list((await gateway.admit(*vehicles)).items())
+    vins = dict(fleet.rows("SELECT id, vin FROM vehicle"))
 
     async def play(group: list[tuple[int, int]]) -> None:
         async with gateway.connection.transaction():
             await begin_group(gateway.connection, [Beginning(*each, SHA256) for each in group])
         for said in (("proceeding", "none"), ("closed", "success")):
             await gateway.record(*(report(*each, *said) for each in group))
-        found = await polls.standings(gateway.connection, [vin(number) for number in range(len(group))])
-        assert not any(standing.waits for standing in found.values())
+        found = await polls.standings(gateway.connection, [vins[vehicle] for vehicle, _ in group])
+        assert [standing.waits for standing in found.values()] == [False] * len(group)
 
     for first in range(0, 70, 5):  # often enough that the connection keeps the plan of each statement
         await play(offered[first : first + 5])

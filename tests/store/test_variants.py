@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event
 
 from store import variants
 from store.claims import keep_software
+from store.configuration import put_config
 from store.connect import connect
 from store.fleet_import import import_fleet
 from store.fleet_load import Seen, load, prepare
@@ -43,6 +44,11 @@ def written(path: Path, *numbers: int, sw_version: str = "1.3.0", **facts: str) 
     ]
     path.write_text("\n".join(lines))
     return path
+
+
+async def configured(gateway: Gateway, vehicle: int, says: dict[str, str | None]) -> None:
+    async with gateway.connection.transaction():
+        await put_config(gateway.connection, vehicle, "merge", says)
 
 
 def prepared(path: Path) -> Batch:
@@ -95,6 +101,30 @@ async def test_two_changes_of_one_vehicle_at_the_same_time_are_both_in_its_varia
         await waiting_for_a_lock(fleet)
     runs = "SELECT ecus -> 'Camera' ->> 'sw_version', ecus -> 'Radar' ->> 'sw_version' FROM variant"
     assert fleet.rows(f"{runs} JOIN candidate ON id = variant_id") == [("6.0", "1.4.0")]
+
+
+async def test_an_import_and_what_the_vehicle_says_of_itself_never_wait_crosswise(
+    fleet: Fleet, gateway: Gateway, tmp_path: Path
+) -> None:
+    def imported() -> None:
+        with connect(fleet.url) as importing:
+            import_fleet(importing, written(tmp_path / "a", 0, sw_version="1.5.0"))
+
+    [vehicle] = fleet.add([car(0)])
+    async with (
+        connected(fleet.url) as other,
+        asyncio.TaskGroup() as tasks,
+        other.connection.transaction(),
+        asyncio.timeout(20),
+    ):
+        await lock_software(other.connection, [vehicle])
+        tasks.create_task(asyncio.to_thread(imported))
+        await waiting_for_a_lock(fleet)
+        tasks.create_task(configured(gateway, vehicle, {"sw_version.Radar": "1.6.0"}))
+        await waiting_for_a_lock(fleet, sessions=2)
+        # The import has left the ECUs alone so far.
+        await other.connection.execute("SELECT FROM ecu FOR NO KEY UPDATE NOWAIT")
+    assert fleet.value("SELECT sw_version FROM ecu") == "1.6.0"
 
 
 def test_a_changed_record_moves_its_vehicle_only(fleet: Fleet, tmp_path: Path) -> None:
