@@ -252,8 +252,12 @@ class Fleet:
 
     async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """The same, of several statements that belong together."""
-        async with self._turn():
-            return await self._committed(work)
+
+        async def committed(connection: AsyncConnection) -> Result:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self._read(committed)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -272,13 +276,6 @@ class Fleet:
             yield
         finally:
             self._single.release()
-
-    async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
-        async def committed(connection: AsyncConnection) -> Result:
-            async with connection.transaction():
-                return await work(connection)
-
-        return await self._work(committed)
 
     async def _work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Each statement a transaction of its own: of reading, that saves two round trips of three."""
