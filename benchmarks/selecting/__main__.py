@@ -29,7 +29,7 @@ from store.admission import admit
 from store.campaigns import check_against_fleet, register, resolve_package, select_targets
 from store.connect import Connection, connect, engine
 from store.forecast import forecast, skipped
-from store.group import connect_for_groups
+from store.group import connect_for_groups, group_transaction
 
 LEASE = timedelta(minutes=5)
 ONE = "SELECT vehicle_id FROM assignment WHERE campaign_id = %s AND phase = 1 LIMIT 1"
@@ -152,7 +152,7 @@ async def _first_offer(url: str, work: Engine, campaign: int) -> None:
     async with await connect_for_groups(url) as connection:
         found = await (await connection.execute(ONE, [campaign])).fetchone()
         assert found is not None
-        async with connection.transaction():
+        async with group_transaction(connection):
             assert await admit(connection, [found[0]])
 
 
