@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,13 +26,14 @@ from campaign.package import Package
 from campaign.permission import Consent
 from campaign.supervision import Mode, Observation, Watch
 from campaign.vehicle import Vehicle
-from store import admission, consent, gate, polls, reports, supervision
+from store import admission, configuration, consent, gate, polls, reports, supervision
 from store.beginning import begin
 from store.campaigns import register, select_targets
 from store.connect import connect
 from store.consent import Heard
 from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
 from store.group import connect_for_groups, group_transaction
+from store.installed import lock_software
 from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
 from store.polls import Standing
@@ -416,6 +417,13 @@ class Gateway:
         [effect] = await self.record(report(vehicle, action, execution, finished, *details))
         return effect
 
+    async def configure(
+        self, vehicle: int, says: Mapping[str, str], mode: configuration.Mode = "merge"
+    ) -> None:
+        """The vehicle tells its configuration."""
+        async with self.connection.transaction():
+            await configuration.put_config(self.connection, vehicle, mode, dict(says))
+
     async def standing(self, number: int) -> Standing:
         """Where the vehicle of `car(number)` stands, as its poll sees it."""
         return (await polls.standings(self.connection, [vin(number)]))[vin(number)]
@@ -447,6 +455,14 @@ class Gateway:
 async def connected(url: str) -> AsyncIterator[Gateway]:
     async with await connect_for_groups(url) as connection:
         yield Gateway(connection)
+
+
+@asynccontextmanager
+async def software_locked(fleet: Fleet, vehicle: int) -> AsyncIterator[AsyncConnection]:
+    """The connection of somebody who is about to change the software of a vehicle, until the block ends."""
+    async with connected(fleet.url) as other, other.connection.transaction(), asyncio.timeout(20):
+        await lock_software(other.connection, [vehicle])
+        yield other.connection
 
 
 def report(

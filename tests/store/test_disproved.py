@@ -14,7 +14,7 @@ import pytest
 
 from campaign.action import split
 from campaign.assignment import Target
-from store.configuration import Mode, put_config
+from store.configuration import Mode
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, cars, connected, waiting_for_a_lock
 
@@ -24,11 +24,6 @@ _HISTORY = "SELECT from_version, to_version, source FROM software_change ORDER B
 
 OLD = {"sw_version.Radar": "1.3.0"}
 NEW = {"sw_version.Radar": "1.4.0"}
-
-
-async def put(gateway: Gateway, vehicle: int, data: dict[str, str], mode: Mode = "merge") -> None:
-    async with gateway.connection.transaction():
-        await put_config(gateway.connection, vehicle, mode, dict(data))
 
 
 async def updated(fleet: Fleet, gateway: Gateway) -> tuple[int, int]:
@@ -59,7 +54,7 @@ async def test_a_success_stays_one_unless_the_vehicle_still_runs_what_it_ran(
     data: dict[str, str], version: str, fleet: Fleet, gateway: Gateway
 ) -> None:
     vehicle, _ = await updated(fleet, gateway)
-    await put(gateway, vehicle, data)
+    await gateway.configure(vehicle, data)
     assert states(fleet)[0] == Target.SUCCEEDED
     assert fleet.value("SELECT sw_version FROM ecu WHERE vehicle_id = :v", v=vehicle) == version
     fleet.assert_tally()
@@ -70,7 +65,7 @@ async def test_a_success_that_the_configuration_contradicts_is_deferred_and_said
     mode: Mode, fleet: Fleet, gateway: Gateway
 ) -> None:
     vehicle, action = await updated(fleet, gateway)
-    await put(gateway, vehicle, OLD, mode)
+    await gateway.configure(vehicle, OLD, mode)
     assert states(fleet) == ["deferred", "unproven", MESSAGE]
     fleet.assert_tally()
     assert fleet.rows(_HISTORY) == [("1.3.0", "1.4.0", "campaign"), ("1.4.0", "1.3.0", "vehicle")]
@@ -84,25 +79,25 @@ async def test_a_success_that_was_disproved_does_not_count_again_when_it_is_repe
     fleet: Fleet, gateway: Gateway
 ) -> None:
     vehicle, action = await updated(fleet, gateway)
-    await put(gateway, vehicle, OLD)
+    await gateway.configure(vehicle, OLD)
     for told in ("closed", "closed"):
         assert await gateway.say(vehicle, action, told, "success") is Effect.RECORDED
         assert states(fleet) == ["deferred", "unproven", MESSAGE]
     # The same configuration once more changes nothing.
     before: Any = fleet.rows("SELECT * FROM assignment ORDER BY vehicle_id")
-    await put(gateway, vehicle, OLD)
+    await gateway.configure(vehicle, OLD)
     assert fleet.rows("SELECT * FROM assignment ORDER BY vehicle_id") == before
     fleet.run("UPDATE assignment SET not_before = clock_timestamp()")
     again = await gateway.start(vehicle)
     await gateway.say(vehicle, again, "closed", "success")
-    await put(gateway, vehicle, NEW)
+    await gateway.configure(vehicle, NEW)
     assert states(fleet)[0] == Target.SUCCEEDED
     fleet.assert_tally()
 
 
 async def test_an_attribute_that_is_removed_says_nothing(fleet: Fleet, gateway: Gateway) -> None:
     vehicle, _ = await updated(fleet, gateway)
-    await put(gateway, vehicle, OLD, "remove")
+    await gateway.configure(vehicle, OLD, "remove")
     assert states(fleet)[0] == Target.SUCCEEDED
 
 
@@ -118,7 +113,7 @@ async def test_what_was_known_when_the_window_began_is_forgotten_with_its_succes
     known = "SELECT coalesce(sum(acknowledged), 0) FROM tally"
     assert fleet.value(known) == 2
     await gateway.say(new, await gateway.start(new), "closed", "success")
-    await put(gateway, vehicle, OLD)
+    await gateway.configure(vehicle, OLD)
     assert states(fleet)[0] == Target.DEFERRED
     assert fleet.value(known) == 1
     assert fleet.value("SELECT vehicles - acknowledged FROM tally WHERE state = 'succeeded'") == 1
@@ -129,7 +124,7 @@ async def test_the_final_counts_of_a_campaign_that_is_over_stay_what_was_told(
 ) -> None:
     vehicle, _ = await updated(fleet, gateway)
     fleet.finish(fleet.value("SELECT id FROM campaign"), 2)
-    await put(gateway, vehicle, OLD)
+    await gateway.configure(vehicle, OLD)
     assert states(fleet)[0] == Target.SUCCEEDED
     assert fleet.rows(_HISTORY)[-1] == ("1.4.0", "1.3.0", "vehicle")
 
@@ -139,7 +134,7 @@ async def test_a_vehicle_changed_elsewhere_before_its_offer_is_not_offered_what_
 ) -> None:
     vehicle, *_ = fleet.add(cars(2))
     fleet.launch()
-    await put(gateway, vehicle, {"sw_version.Radar": "1.3.9"})
+    await gateway.configure(vehicle, {"sw_version.Radar": "1.3.9"})
     assert await gateway.admit(vehicle) == {}
     assert states(fleet)[0] == Target.NOT_APPLICABLE
 
@@ -155,7 +150,7 @@ async def test_a_pause_does_not_wait_for_a_command_that_a_contradiction_waits_fo
         asyncio.timeout(20),
     ):
         await commanding.connection.execute("SELECT FROM vehicle WHERE id = %s FOR NO KEY UPDATE", [vehicle])
-        telling = tasks.create_task(put(gateway, vehicle, OLD))
+        telling = tasks.create_task(gateway.configure(vehicle, OLD))
         await waiting_for_a_lock(fleet)
         await asyncio.to_thread(fleet.shut, split(action)[0], 2)
         assert not telling.done()

@@ -7,9 +7,17 @@ import pytest
 from campaign.action import action_id
 from campaign.assignment import Target
 from store import admission, reports
-from store.installed import lock_software
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars, closing, connected, plain, waiting_for_a_lock
+from tests.store.fleet import (
+    Fleet,
+    Gateway,
+    cars,
+    closing,
+    connected,
+    plain,
+    software_locked,
+    waiting_for_a_lock,
+)
 
 
 @pytest.mark.parametrize(("attempts", "open_after"), [(49, False), (50, True), (51, True)])
@@ -227,13 +235,7 @@ async def test_a_pause_does_not_wait_for_an_import_that_a_success_waits_for(
     [vehicle] = fleet.add(cars(1))
     campaign = fleet.launch()
     await gateway.start(vehicle)
-    async with (
-        connected(fleet.url) as importing,
-        asyncio.TaskGroup() as tasks,
-        importing.connection.transaction(),
-        asyncio.timeout(20),
-    ):
-        await lock_software(importing.connection, [vehicle])
+    async with asyncio.TaskGroup() as tasks, software_locked(fleet, vehicle):
         telling = tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
         await waiting_for_a_lock(fleet)
         await asyncio.to_thread(fleet.shut, campaign, 2)

@@ -21,7 +21,6 @@ from campaign.assignment import (
     after,
     meaning,
 )
-from store.configuration import put_config
 from store.reports import Channel, Effect, Report
 from tests.store.fleet import Fleet, Gateway, cars, plain, report
 
@@ -150,8 +149,7 @@ class Run:
             )
         elif step == "disprove":
             for vehicle in self.ids:
-                async with self.gateway.connection.transaction():
-                    await put_config(self.gateway.connection, vehicle, "merge", dict(OLD))
+                await self.gateway.configure(vehicle, OLD)
             rows = self.rows()
             assert Target.SUCCEEDED not in {row[0] for row in rows.values()}
             self.acknowledged = {each for each in self.acknowledged if rows[each][0] in ATTEMPTS}

@@ -10,13 +10,11 @@ from sqlalchemy import Connection, event
 
 from store import variants
 from store.claims import keep_software
-from store.configuration import put_config
 from store.connect import connect
 from store.fleet_import import import_fleet
 from store.fleet_load import Seen, load, prepare
 from store.fleet_records import open_fleet_file, records
 from store.fleet_rows import Batch, batch
-from store.installed import lock_software
 from store.selection import chosen
 from store.variants import Variants, variant
 from tests.store.fleet import (
@@ -27,8 +25,8 @@ from tests.store.fleet import (
     car,
     cars,
     closing,
-    connected,
     define,
+    software_locked,
     waiting_for_a_lock,
 )
 
@@ -44,11 +42,6 @@ def written(path: Path, *numbers: int, sw_version: str = "1.3.0", **facts: str) 
     ]
     path.write_text("\n".join(lines))
     return path
-
-
-async def configured(gateway: Gateway, vehicle: int, says: dict[str, str | None]) -> None:
-    async with gateway.connection.transaction():
-        await put_config(gateway.connection, vehicle, "merge", says)
 
 
 def prepared(path: Path) -> Batch:
@@ -90,13 +83,8 @@ async def test_two_changes_of_one_vehicle_at_the_same_time_are_both_in_its_varia
     [vehicle] = fleet.add([car(0, ecus=fitted)])
     campaign = fleet.launch()
     await gateway.start(vehicle)
-    async with (
-        connected(fleet.url) as other,
-        asyncio.TaskGroup() as tasks,
-        other.connection.transaction(),
-    ):
-        await lock_software(other.connection, [vehicle])
-        await keep_software(other.connection, vehicle, {"Camera": "6.0"})
+    async with asyncio.TaskGroup() as tasks, software_locked(fleet, vehicle) as other:
+        await keep_software(other, vehicle, {"Camera": "6.0"})
         tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
         await waiting_for_a_lock(fleet)
     runs = "SELECT ecus -> 'Camera' ->> 'sw_version', ecus -> 'Radar' ->> 'sw_version' FROM variant"
@@ -111,19 +99,13 @@ async def test_an_import_and_what_the_vehicle_says_of_itself_never_wait_crosswis
             import_fleet(importing, written(tmp_path / "a", 0, sw_version="1.5.0"))
 
     [vehicle] = fleet.add([car(0)])
-    async with (
-        connected(fleet.url) as other,
-        asyncio.TaskGroup() as tasks,
-        other.connection.transaction(),
-        asyncio.timeout(20),
-    ):
-        await lock_software(other.connection, [vehicle])
+    async with asyncio.TaskGroup() as tasks, software_locked(fleet, vehicle) as other:
         tasks.create_task(asyncio.to_thread(imported))
         await waiting_for_a_lock(fleet)
-        tasks.create_task(configured(gateway, vehicle, {"sw_version.Radar": "1.6.0"}))
+        tasks.create_task(gateway.configure(vehicle, {"sw_version.Radar": "1.6.0"}))
         await waiting_for_a_lock(fleet, sessions=2)
         # The import has left the ECUs alone so far.
-        await other.connection.execute("SELECT FROM ecu FOR NO KEY UPDATE NOWAIT")
+        await other.execute("SELECT FROM ecu FOR NO KEY UPDATE NOWAIT")
     assert fleet.value("SELECT sw_version FROM ecu") == "1.6.0"
 
 
