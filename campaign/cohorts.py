@@ -28,6 +28,9 @@ class Dimension(StrEnum):
     COUNTRY = "country"
 
 
+_PLACES = {dimension: place for place, dimension in enumerate(Dimension)}
+
+
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """Vehicles that share a fact: ``hw_id=BOSCH-MRR-EVO15``, ``from_version=Radar 1.4.0``, ``model=Model_Y``
@@ -42,7 +45,7 @@ class Cohort:
     @property
     def place(self) -> tuple[int, str]:
         """Its place among others: the more telling dimension first."""
-        return list(Dimension).index(self.dimension), self.value
+        return _PLACES[self.dimension], self.value
 
     @classmethod
     def read(cls, text: Any) -> Self:

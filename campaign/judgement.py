@@ -30,6 +30,10 @@ def slice_length(overdue_after: timedelta) -> timedelta:
     return min(overdue_after / SLICES_PER_DEADLINE, LONGEST_SLICE)
 
 
+#: Of no vehicle.
+_NONE = Tally()
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a phase in its present evidence window.
@@ -42,9 +46,9 @@ class Evidence:
 
     size: int = 0
     complete: bool = False
-    tally: Tally = field(default_factory=Tally)
-    ever: Tally = field(default_factory=Tally)
-    overdue: Overdue = field(default_factory=Overdue)
+    tally: Tally = _NONE
+    ever: Tally = _NONE
+    overdue: Overdue = NOBODY
     stretches: tuple[Tally, ...] = ()
     cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
     telling: int = 0
@@ -80,11 +84,18 @@ def trips(guards: Sequence[Guard], evidence: Evidence) -> bool:
 def _trips(guard: Guard, evidence: Evidence) -> bool:
     if not bad(guard.metric, evidence.tally, evidence.overdue):
         return False
-    if breached(guard, evidence.ring(guard)):
+    if _may_breach(guard, evidence) and breached(guard, evidence.ring(guard)):
         return True
     return guard.mode is Rule.EVIDENCE and any(
         breached(guard, counts, bar) for _, counts, bar in _slices(guard, evidence)
     )
+
+
+def _may_breach(guard: Guard, evidence: Evidence) -> bool:
+    """Whether a breach of the whole phase is worth the counts it is made of."""
+    if guard.mode not in (Rule.EVIDENCE, Rule.THRESHOLD) or guard.metric in CLOCKED:
+        return True
+    return over_limit(guard, *outcomes(guard.metric, evidence.tally))
 
 
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:

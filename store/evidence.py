@@ -4,7 +4,7 @@ Only what has happened in the present evidence window counts, and no excluded co
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -189,11 +189,12 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
     states: dict[int, dict[str, dict[Target, int]]] = defaultdict(lambda: defaultdict(dict))
     for phase, cohort, state, vehicles in rows:
         states[phase][cohort][Target(state)] = vehicles
-    found: dict[int, dict[Cohort, Tally]] = {}
-    for phase, mine in states.items():
-        tallies = {_cohort(text): Tally.model_construct(by_state=each) for text, each in mine.items()}
-        found[phase] = dict(sorted(tallies.items(), key=lambda item: item[0].place))
-    return found
+    return {phase: _in_order(mine) for phase, mine in states.items()}
+
+
+def _in_order(states: Mapping[str, dict[Target, int]]) -> dict[Cohort, Tally]:
+    tallies = [(_cohort(text), Tally.model_construct(by_state=each)) for text, each in states.items()]
+    return dict(sorted(tallies, key=lambda item: item[0].place))
 
 
 def whole_and_cohorts(
@@ -201,13 +202,11 @@ def whole_and_cohorts(
 ) -> tuple[Tally, dict[Cohort, Tally]]:
     """The counts of a row of ``JUDGED_SQL``: all vehicles of the phase, and those of each cohort."""
     whole: dict[Target, int] = {}
-    parts: list[tuple[int, str, str, int]] = []
+    parts: dict[str, dict[Target, int]] = {}
     for cohort, state, here in zip(cohorts or (), states or (), vehicles or (), strict=True):
-        if cohort is None:
-            whole[Target(state)] = here
-        else:
-            parts.append((0, cohort, state, here))
-    return Tally.model_construct(by_state=whole), by_cohort(parts).get(0, {})
+        counts = whole if cohort is None else parts.setdefault(cohort, {})
+        counts[Target(state)] = here
+    return Tally.model_construct(by_state=whole), _in_order(parts)
 
 
 def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:

@@ -1,6 +1,7 @@
 """A phase with its guards, as the kill switch sees it, and the record of a stop."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,6 @@ from campaign.assignment import HARMED, Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.guards import Guard
 from campaign.judgement import Evidence, breach, judge, suspect, trips
-from campaign.model import Message
 from campaign.verdict import Verdict
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
@@ -30,7 +30,8 @@ def _guards(body: str) -> tuple[Guard, ...]:
     return _GUARDS.validate_json(body)
 
 
-class Guarded(Message):
+@dataclass(frozen=True, slots=True)
+class Guarded:
     """The guards of a phase, and how many cohorts tell its campaign's vehicles apart."""
 
     campaign_id: int
@@ -45,15 +46,7 @@ class Guarded(Message):
     def from_row(cls, row: Sequence[Any]) -> "Guarded":
         """From a row of ``GUARDED_COLUMNS_SQL`` (store/evidence.py)."""
         campaign_id, phase, name, size, window, guards, telling = row
-        return cls.model_construct(
-            campaign_id=campaign_id,
-            phase=phase,
-            name=name,
-            size=size,
-            window=window,
-            guards=_guards(guards),
-            telling=telling,
-        )
+        return cls(campaign_id, phase, name, size, window, _guards(guards), telling)
 
     def trips(self, evidence: Evidence) -> bool:
         """Whether there is a breach, without its story."""
