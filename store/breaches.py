@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from campaign.assignment import Tally
@@ -24,15 +24,14 @@ from store.held import Held
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
 
-#: The answer to ``JUDGED_SQL``, which may not have come yet.
-Asked = AsyncCursor[tuple[Any, ...]]
+#: A row of ``JUDGED_SQL``.
+Counted = tuple[Any, ...]
 
 
-async def ask(connection: AsyncConnection, failed: Sequence[Held]) -> list[Asked]:
-    """Ask what the guards of vehicles that have just failed must know, by all that needs no clock: one
-    question for each campaign. A success shuts no gate, and no cohort but theirs looks worse than before.
+async def count(connection: AsyncConnection, failed: Sequence[Held]) -> list[Counted]:
+    """What the guards of vehicles that have just failed must know, by all that needs no clock.
 
-    In a `group_transaction` this waits for nothing.
+    A success shuts no gate, and no cohort but theirs looks worse than before.
     """
     asked = []
     for campaign_id in sorted({row.campaign_id for row in failed}):
@@ -41,16 +40,15 @@ async def ask(connection: AsyncConnection, failed: Sequence[Held]) -> list[Asked
         configurations = sorted({row.configuration_id for row in mine})
         key = {"id": campaign_id, "phases": phases, "configurations": configurations}
         asked.append(await connection.execute(JUDGED_SQL, key))
-    return asked
+    return [row for answer in asked for row in await answer.fetchall()]
 
 
-async def close_breached(connection: AsyncConnection, asked: Sequence[Asked]) -> None:
+async def close_breached(connection: AsyncConnection, counts: Sequence[Counted]) -> None:
     """Shut the gates of campaigns in which a guard that pauses is breached, if none has been before."""
-    for answer in asked:
-        for row in await answer.fetchall():
-            guarded = Guarded.from_row(row[:7])
-            if guarded.trips(_evidence(guarded, *whole_and_cohorts(*row[7:]))):
-                await _close(connection, guarded)
+    for row in counts:
+        guarded = Guarded.from_row(row[:7])
+        if guarded.trips(_evidence(guarded, *whole_and_cohorts(*row[7:]))):
+            await _close(connection, guarded)
 
 
 async def _close(connection: AsyncConnection, guarded: Guarded) -> None:

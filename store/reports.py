@@ -11,10 +11,10 @@ than the statements do.
 """
 
 from collections.abc import Iterable, Sequence
+from json import dumps
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 
 from campaign.action import split
 from campaign.assignment import FAILURES, Target
@@ -76,13 +76,14 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     changed = [row for row in rows.values() if row.heard]
     if changed:
         await _write(connection, changed)
-    if log := list(_log(reports, decided)):
-        await connection.execute(_LOG, [Jsonb(log)])
+    # Counted before the rest is written: the database writes it while the rules judge. The log is made ready
+    # while it counts.
+    log = dumps(list(_log(reports, decided)))
+    counts = await breaches.count(connection, [row for row in changed if row.moved and row.state in FAILURES])
+    await connection.execute(_LOG, [log])
     if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
         await install(connection, installed)
-    failed = [row for row in changed if row.moved and row.state in FAILURES]
-    asked = await breaches.ask(connection, failed)
-    await breaches.close_breached(connection, asked)
+    await breaches.close_breached(connection, counts)
     return [effect for effect, _ in decided]
 
 

@@ -27,14 +27,14 @@ RETURNING vehicle_id
 
 
 async def _unjudged(*group: Any) -> list[Any]:
-    """Asks for nothing, so that nothing is judged."""
+    """Counts nothing, so that nothing is judged."""
     return []
 
 
 async def measure(url: str, campaign_id: int, groups: int) -> dict[str, float]:
     """Milliseconds of a group of reports at the median: without a failure, with one in it, and with one in it
     that nobody judges."""
-    judged = breaches.ask
+    judged = breaches.count
     kinds: dict[str, tuple[int, Callable[..., Awaitable[list[Any]]]]] = {
         NONE: (0, judged),
         JUDGED: (1, judged),
@@ -45,9 +45,9 @@ async def measure(url: str, campaign_id: int, groups: int) -> dict[str, float]:
         for _ in range(groups):
             # In turns, so that a busy moment of the machine meets all of them.
             for kind, (failures, judge) in kinds.items():
-                breaches.ask = judge  # type: ignore[assignment]
+                breaches.count = judge  # type: ignore[assignment]
                 taken[kind].append(await _group(connection, campaign_id, failures))
-    breaches.ask = judged
+    breaches.count = judged
     return {kind: median(seconds) * 1000 for kind, seconds in taken.items()}
 
 
