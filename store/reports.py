@@ -11,9 +11,9 @@ than the statements do.
 """
 
 from collections.abc import Iterable, Sequence
-from json import dumps
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection
 
 from campaign.action import split
@@ -78,7 +78,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         await _write(connection, changed)
     # Counted before the rest is written: the database writes it while the rules judge. The log is made ready
     # while it counts.
-    log = dumps(list(_log(reports, decided)))
+    log = orjson.dumps(list(_log(reports, decided))).decode()
     counts = await breaches.count(connection, [row for row in changed if row.moved and row.state in FAILURES])
     await connection.execute(_LOG, [log])
     if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
