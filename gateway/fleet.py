@@ -230,10 +230,8 @@ class Fleet:
         go_on = going_on()
 
         async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
-            async with group_transaction(connection):
-                effects = await reports.record(connection, group)
-                go_on()  # the next one waits for the campaign's lock while this one commits
-            return effects
+            # The next one begins beside it while this one waits for the campaign's lock and commits.
+            return await reports.record_group(connection, group, go_on)
 
         return await self._patiently(self._recorder.work(recorded))
 

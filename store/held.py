@@ -21,7 +21,8 @@ class Held:
 
     ``fetched`` in any attempt, ``fetched_now`` since the offer; ``missing`` are the ECUs whose file was not
     fetched since the offer and which had not its software before; ``in_slice``: it has its slice of time;
-    ``several``: its package has more than one module.
+    ``several``: its package has more than one module. The versions are those of the assignment's row and of
+    its campaign's: another one would say that they have changed.
     ``was`` is the state before; ``heard`` says that something of it is to be written.
     """
 
@@ -40,6 +41,8 @@ class Held:
     stands: bool
     excluded: bool
     several: bool
+    version: str
+    campaign_version: str
     state: Target = field(init=False)
     heard: bool = False
     refused_cancel: bool = False
@@ -74,13 +77,24 @@ SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.atte
                  AND e.sw_version = m.module ->> 'version')
            ORDER BY m.place) END,
        a.slice IS NOT NULL, a.cancel_wanted, coalesce(a.finished_at < c.window_began_at, false),
-       {STANDS_SQL}, {EXCLUDED_SQL}, jsonb_array_length(c.package -> 'modules') > 1
+       {STANDS_SQL}, {EXCLUDED_SQL}, jsonb_array_length(c.package -> 'modules') > 1,
+       a.xmin::text, c.xmin::text
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
 
+#: Of rows ``a`` that are to be changed if they are as they were read, as ``n`` says: raises a serialization
+#: failure where one is not, so that nothing is written at all.
+_AS_READ = """
+    AND a.xmin = n.version
+    RETURNING 1
+)
+SELECT refuse_overtaken(count(*) = %(rows)s) FROM written
+"""
+
 #: A vehicle belongs to the slice of time in which it began to install; slices begin with their window.
 _WRITE = f"""
+WITH written AS (
 UPDATE assignment AS a
 SET state = n.state, cancel_wanted = coalesce(n.cancel_wanted, false), heard_at = clock_timestamp(),
     finished_at = CASE WHEN n.over THEN coalesce(a.finished_at, clock_timestamp()) END,
@@ -91,46 +105,54 @@ SET state = n.state, cancel_wanted = coalesce(n.cancel_wanted, false), heard_at 
     slice = CASE WHEN n.installs THEN coalesce(
         a.slice, date_bin({SLICE_SQL}, clock_timestamp(), coalesce(c.window_began_at, c.created_at)))
         ELSE a.slice END
-FROM jsonb_to_recordset(%s) AS n (
-    vehicle_id int, campaign_id int, phase int, state text, cancel_wanted bool, over bool, installs bool,
-    back_off float8, code int, message text, deferral text, deferral_value text)
+FROM jsonb_to_recordset(%(changes)s) AS n (
+    vehicle_id int, campaign_id int, version xid, phase int, state text, cancel_wanted bool, over bool,
+    installs bool, back_off float8, code int, message text, deferral text, deferral_value text)
 JOIN campaign AS c ON c.id = n.campaign_id
 JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
-WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
-"""
+WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id {_AS_READ}"""
 
 #: Most reports say only that an installation goes on. They touch no indexed column, so the row's new version
 #: stays on its page: a third of what the whole of a row costs.
-_HEARD = """
+_HEARD = f"""
+WITH written AS (
 UPDATE assignment AS a SET heard_at = clock_timestamp()
-FROM unnest(%s::int[], %s::int[]) AS n (vehicle_id, campaign_id)
-WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
-"""
+FROM unnest(%(vehicles)s::int[], %(campaigns)s::int[], %(versions)s::xid[]) AS n (
+    vehicle_id, campaign_id, version)
+WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id {_AS_READ}"""
 
 #: Has begun to install.
 _INSTALLS = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 
 
 async def read(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, Held]:
-    """The assignments by vehicle and campaign, under the lock of their campaigns."""
-    cursor = await connection.execute(_READ, _columns(sorted(keys)))
+    """The assignments by vehicle and campaign."""
+    ordered = sorted(keys)
+    vehicles, campaigns = int_array(key[0] for key in ordered), int_array(key[1] for key in ordered)
+    cursor = await connection.execute(_READ, [vehicles, campaigns])
     return {row[:2]: Held(*row) for row in await cursor.fetchall()}
 
 
 async def write(connection: AsyncConnection, rows: Sequence[Held]) -> None:
-    """Write what the reports have made of these."""
+    """Write what the reports have made of these, under the lock of their campaigns.
+
+    Raises, now or later in a pipeline:
+        psycopg.errors.SerializationFailure: one has changed since it was read.
+    """
     changed: list[Held] = []
     heard: list[Held] = []
     for row in rows:
         (heard if _only_heard(row) else changed).append(row)
     if changed:
-        await connection.execute(_WRITE, [Jsonb([_change(row) for row in changed])])
+        changes = Jsonb([_change(row) for row in changed])
+        await connection.execute(_WRITE, {"changes": changes, "rows": len(changed)})
     if heard:
-        await connection.execute(_HEARD, _columns([row.key for row in heard]))
-
-
-def _columns(keys: Sequence[Key]) -> tuple[str, str]:
-    return int_array(vehicle for vehicle, _ in keys), int_array(campaign for _, campaign in keys)
+        columns = {
+            "vehicles": int_array(row.vehicle_id for row in heard),
+            "campaigns": int_array(row.campaign_id for row in heard),
+            "versions": f"{{{','.join(row.version for row in heard)}}}",
+        }
+        await connection.execute(_HEARD, {**columns, "rows": len(heard)})
 
 
 def _only_heard(row: Held) -> bool:
@@ -141,7 +163,8 @@ def _only_heard(row: Held) -> bool:
 def _change(row: Held) -> dict[str, Any]:
     """What a row becomes; null is left out, it would only be read again."""
     change: dict[str, Any] = {
-        "vehicle_id": row.vehicle_id, "campaign_id": row.campaign_id, "phase": row.phase, "state": row.state,
+        "vehicle_id": row.vehicle_id, "campaign_id": row.campaign_id, "version": row.version,
+        "phase": row.phase, "state": row.state,
     }  # fmt: skip
     if row.state in TERMINAL:
         change["over"] = True

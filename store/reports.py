@@ -1,20 +1,22 @@
 """Recording what vehicles report: states, counters and the stop, in one transaction.
 
-The group takes the locks of the software it may change and of its campaigns, reads the assignments, lets
-the pure rules decide, and writes every change with set-based statements. If a guard of a touched phase is
-breached the gate is closed here, so that from this commit on nobody is admitted, without waiting for a
-worker or for Temporal.
+The group takes the lock of the software it may change, reads the assignments, lets the pure rules decide, and
+writes the software. Then it takes the lock of its campaigns, if nobody has changed meanwhile what was decided
+on, and writes states and log. If a guard of a touched phase is breached the gate is closed here, so that
+from this commit on nobody is admitted, without waiting for a worker or for Temporal.
 
 In a `group_transaction` the database is waited for twice, to read and to write: statements of which none
 needs the answer of another go to it together. In a group of thirty the way there and back would cost more
 than the statements do.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from psycopg import AsyncConnection
+from psycopg.errors import SerializationFailure as Overtaken
 
 from campaign.action import split
 from campaign.assignment import FAILURES, Target
@@ -22,12 +24,13 @@ from store import breaches, held
 from store.ecu_words import claims_success, with_ecus
 from store.epoch import EPOCH_SQL
 from store.feedback import Channel, Effect, Report
+from store.group import group_transaction
 from store.held import Held, Key
 from store.installed import install, lock_software
 from store.outcome import decide
-from store.words import LOCK_SQL
+from store.words import LOCK_AS_READ_SQL, LOCK_SQL
 
-__all__ = ["Channel", "Effect", "Report", "record"]
+__all__ = ["Channel", "Effect", "Overtaken", "Report", "record", "record_group"]
 
 #: What a resume has acknowledged stays acknowledged when it is corrected: it leaves the count of its state
 #: before the change and enters that of its new state after it. So it hides no new failure and is none.
@@ -55,17 +58,58 @@ SELECT r.* FROM jsonb_to_recordset(%s) AS r (
 """
 
 
-async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list[Effect]:
-    """Record a group of reports in one transaction, in their order.
+async def record_group(
+    connection: AsyncConnection, reports: Sequence[Report], written: Callable[[], object] = lambda: None
+) -> list[Effect]:
+    """Record a group of reports in a transaction of its own, which is committed on return.
+
+    Args:
+        connection: autocommitting, and in no transaction.
+        written: called when nothing but the commit is left.
 
     Returns:
         One effect per report, in the same order.
+    """
+    with suppress(Overtaken):
+        return await _recorded(connection, reports, written, decided_locked=False)
+    return await _recorded(connection, reports, written, decided_locked=True)
+
+
+async def _recorded(
+    connection: AsyncConnection,
+    reports: Sequence[Report],
+    written: Callable[[], object],
+    *,
+    decided_locked: bool,
+) -> list[Effect]:
+    async with group_transaction(connection):
+        effects = await record(connection, reports, decided_locked=decided_locked)
+        written()
+    return effects
+
+
+async def record(
+    connection: AsyncConnection, reports: Sequence[Report], *, decided_locked: bool = False
+) -> list[Effect]:
+    """Record a group of reports in their order, in the caller's transaction.
+
+    Args:
+        decided_locked: lock the campaigns before anything is read. Then nobody can change it, but all others
+            wait for as long as the group takes to read, to decide and to write software.
+
+    Returns:
+        One effect per report, in the same order.
+
+    Raises, now or later in a pipeline:
+        Overtaken: what was decided on has changed; the transaction is to be rolled back, and done again with
+            `decided_locked`, which never raises it.
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
     begun = await connection.execute(_EPOCH)
     if claiming := sorted({report.vehicle_id for report in reports if claims_success(report)}):
         await lock_software(connection, claiming)
-    await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
+    if decided_locked:
+        await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
     rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
     epoch = (await begun.fetchall())[0][0]
@@ -74,17 +118,23 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         for key, report in zip(keys, told, strict=True)
     ]
     changed = [row for row in rows.values() if row.heard]
-    if changed:
-        await _write(connection, changed)
-    # Counted before the rest is written: the database writes it while the rules judge. The log is made ready
-    # while it counts.
     log = orjson.dumps(list(_log(reports, decided))).decode()
-    counts = await breaches.count(connection, [row for row in changed if row.moved and row.state in FAILURES])
-    await connection.execute(_LOG, [log])
     if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
         await install(connection, installed)
+    if changed:
+        await _lock_as_read(connection, changed)
+        await _write(connection, changed)
+    counts = await breaches.count(connection, [row for row in changed if row.moved and row.state in FAILURES])
+    # The database writes it while the rules judge.
+    await connection.execute(_LOG, [log])
     await breaches.close_breached(connection, counts)
     return [effect for effect, _ in decided]
+
+
+async def _lock_as_read(connection: AsyncConnection, rows: Sequence[Held]) -> None:
+    versions = dict(sorted({row.campaign_id: row.campaign_version for row in rows}.items()))
+    asked = {"ids": list(versions), "versions": list(versions.values())}
+    await connection.execute(LOCK_AS_READ_SQL, asked)
 
 
 async def _write(connection: AsyncConnection, changed: Sequence[Held]) -> None:

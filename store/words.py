@@ -65,6 +65,17 @@ ORDER BY w.at LIMIT 1
 #: but for that of software.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
+#: The same for who has decided before, by what the rows of the campaigns said then: whoever changes what is
+#: decided on changes one of them, or an assignment, under this lock. Raises a serialization failure where
+#: one is another now.
+LOCK_AS_READ_SQL = """
+WITH locked AS (
+    SELECT c.id, c.xmin FROM campaign AS c WHERE c.id = ANY(%(ids)s::int[]) ORDER BY c.id FOR NO KEY UPDATE
+)
+SELECT refuse_overtaken(count(*) = cardinality(%(ids)s::int[]))
+FROM locked JOIN unnest(%(ids)s::int[], %(versions)s::xid[]) AS r (id, xmin) USING (id, xmin)
+"""
+
 #: The lock that orders changes of the ECUs of vehicles, by ascending id: taken after the vehicles' own rows
 #: and before those of campaigns, held to the commit. Who waits for an import holds no campaign. One row for a
 #: vehicle: its candidate, which is about to change with the ECUs.

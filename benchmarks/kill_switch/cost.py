@@ -11,7 +11,7 @@ from benchmarks.fleet import INSTALLING
 from campaign.action import action_id
 from campaign.assignment import Said
 from store import breaches, reports
-from store.group import connect_for_groups, group_transaction
+from store.group import connect_for_groups
 
 REPORTS = 100
 
@@ -61,6 +61,5 @@ async def _group(connection: psycopg.AsyncConnection, campaign_id: int, failures
         for vehicle, each in zip(vehicles, said, strict=True)
     ]
     began = time.perf_counter()
-    async with group_transaction(connection):
-        await reports.record(connection, group)
+    await reports.record_group(connection, group)
     return time.perf_counter() - began

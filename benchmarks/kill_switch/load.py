@@ -15,7 +15,7 @@ from store.admission import admit
 from store.beginning import Beginning, begin_group
 from store.group import connect_for_groups, group_transaction
 from store.polls import standings
-from store.reports import Report, record
+from store.reports import Report, record_group
 
 #: What queues while the last group runs, under load.
 GROUP = 32
@@ -92,6 +92,5 @@ async def _report(
     counts: dict[str, float],
 ) -> None:
     reports = [Report(vehicle, action, "deployment", said) for vehicle, action in began]
-    async with group_transaction(connection):
-        await record(connection, reports)
+    await record_group(connection, reports)
     counts["reports"] += len(reports)

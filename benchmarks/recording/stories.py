@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from campaign.action import action_id
 from campaign.assignment import Said
-from store.group import connect_for_groups, group_transaction
-from store.reports import Report, record
+from store.group import connect_for_groups
+from store.reports import Report, record_group
 
 #: A vehicle's installation in its own words.
 STORY = (
@@ -35,5 +35,4 @@ async def _tell(url: str, campaign_id: int, vehicles: Sequence[int], group: int)
         for at in range(0, len(vehicles), group):
             for said in STORY:
                 told = [Report(vehicle, action, "deployment", said) for vehicle in vehicles[at : at + group]]
-                async with group_transaction(connection):
-                    await record(connection, told)
+                await record_group(connection, told)

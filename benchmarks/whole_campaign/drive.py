@@ -11,7 +11,7 @@ from store.admission import admit
 from store.beginning import Beginning, begin_group
 from store.group import connect_for_groups, group_transaction
 from store.polls import standings
-from store.reports import Report, record
+from store.reports import Report, record_group
 
 #: What queues at a gateway under load.
 GROUP = 250
@@ -73,7 +73,6 @@ async def _group(
     with spent.on("report", session):
         for said in _STORY:
             told = [Report(vehicle, action, "deployment", said) for vehicle, action in began.items()]
-            async with group_transaction(connection):
-                await record(connection, told)
+            await record_group(connection, told)
     served = {admissible[vehicle] for vehicle in began}
     return [vin for vin in vins if vin not in served]

@@ -32,7 +32,7 @@ from store.campaigns import register, select_targets
 from store.connect import connect
 from store.consent import Heard
 from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
-from store.group import connect_for_groups, group_transaction
+from store.group import connect_for_groups
 from store.installed import lock_software
 from store.judged import Judged, judged, memory
 from store.packages import package as registered_package
@@ -406,10 +406,9 @@ class Gateway:
             return await begin(self.connection, vehicle, action, sha256)
 
     async def record(self, *group: Report) -> list[Effect]:
-        idle = self.connection.info.transaction_status is TransactionStatus.IDLE
-        transaction = group_transaction(self.connection) if idle else self.connection.transaction()
-        async with transaction:
-            return await reports.record(self.connection, group)
+        if self.connection.info.transaction_status is TransactionStatus.IDLE:
+            return await reports.record_group(self.connection, group)
+        return await reports.record(self.connection, group)
 
     async def say(
         self, vehicle: int, action: int, execution: str, finished: str = "none", *details: str
