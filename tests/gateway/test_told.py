@@ -1,7 +1,7 @@
 """Reports of known vehicles: recorded without a task for each, and no differently from others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -260,13 +260,15 @@ async def test_a_report_in_another_epoch_is_recorded_by_the_usual_way_once(
     vehicle, number, action = either
     world.run("UPDATE epoch SET number = number + 1")
     groups: list[int] = []
-    record = reports.record
+    record_group = reports.record_group
 
-    async def counted(connection: AsyncConnection, group: Sequence[reports.Report]) -> list[reports.Effect]:
+    async def counted(
+        connection: AsyncConnection, group: Sequence[reports.Report], written: Callable[[], object]
+    ) -> list[reports.Effect]:
         groups.append(len(group))
-        return await record(connection, group)
+        return await record_group(connection, group, written)
 
-    monkeypatch.setattr(reports, "record", counted)
+    monkeypatch.setattr(reports, "record_group", counted)
 
     answers = await answered(client, posted(vehicle, action, FAILURE))
 
