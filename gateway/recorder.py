@@ -1,9 +1,9 @@
 """An event loop of its own for the groups of reports, on a thread of its own.
 
-Between its first statement and its commit a group holds the locks of its campaigns, and has to decide. On the
-loop that serves the vehicles it would come to that only after all of them that have sent something meanwhile:
-much of the time the database would do nothing, and the next group wait. Python runs one thread at a time, but
-hands over while another one works.
+Between its first statement and its commit a group holds locks, and has to decide. On the loop that serves the
+vehicles it would come to that only after all of them that have sent something meanwhile: much of the time the
+database would do nothing, and the next group wait. Python runs one thread at a time, but hands over while
+another one works.
 """
 
 import asyncio

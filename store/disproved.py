@@ -52,11 +52,12 @@ async def compare(connection: AsyncConnection, vehicle_id: int, versions: Mappin
         return
     await lock_software(connection, [vehicle_id])
     found = await _disproved(connection, vehicle_id, versions)
+    # Its variant may be new, and another group that made it be waiting for the campaign.
+    await keep_software(connection, vehicle_id, await _changed(connection, vehicle_id, versions))
     if found:
         await connection.execute(LOCK_SQL, [sorted(found)])
     for campaign_id in sorted(found):
         await _take_back(connection, vehicle_id, campaign_id, found[campaign_id])
-    await keep_software(connection, vehicle_id, await _changed(connection, vehicle_id, versions))
 
 
 async def _changed(

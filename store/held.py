@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from campaign.assignment import HARMED, IN_FLIGHT, TERMINAL, Target
 from store.evidence import SLICE_SQL
-from store.words import ALL_FILES_SQL, EXCLUDED_SQL, STANDS_SQL, int_array
+from store.words import ALL_FILES_SQL, EXCLUDED_SQL, FACTS_SQL, STANDS_SQL, int_array
 
 #: Vehicle and campaign.
 Key = tuple[int, int]
@@ -21,8 +21,8 @@ class Held:
 
     ``fetched`` in any attempt, ``fetched_now`` since the offer; ``missing`` are the ECUs whose file was not
     fetched since the offer and which had not its software before; ``in_slice``: it has its slice of time;
-    ``several``: its package has more than one module. The versions are those of the assignment's row and of
-    its campaign's: another one would say that they have changed.
+    ``several``: its package has more than one module. ``version`` is that of the row, and another one after
+    each change of it; ``facts`` are those of the campaign that are decided on.
     ``was`` is the state before; ``heard`` says that something of it is to be written.
     """
 
@@ -42,7 +42,7 @@ class Held:
     excluded: bool
     several: bool
     version: str
-    campaign_version: str
+    facts: str
     state: Target = field(init=False)
     heard: bool = False
     refused_cancel: bool = False
@@ -78,12 +78,12 @@ SELECT a.vehicle_id, a.campaign_id, a.phase, a.configuration_id, a.state, a.atte
            ORDER BY m.place) END,
        a.slice IS NOT NULL, a.cancel_wanted, coalesce(a.finished_at < c.window_began_at, false),
        {STANDS_SQL}, {EXCLUDED_SQL}, jsonb_array_length(c.package -> 'modules') > 1,
-       a.xmin::text, c.xmin::text
+       a.xmin::text, {FACTS_SQL}
 FROM unnest(%s::int[], %s::int[]) AS asked (vehicle_id, campaign_id)
 JOIN assignment AS a USING (vehicle_id, campaign_id) JOIN campaign AS c ON c.id = a.campaign_id
 """
 
-#: Of rows ``a`` that are to be changed if they are as they were read, as ``n`` says: raises a serialization
+#: Of rows ``a`` that are to be changed as ``n`` says, if they are as they were read: raises a serialization
 #: failure where one is not, so that nothing is written at all.
 _AS_READ = """
     AND a.xmin = n.version
@@ -92,7 +92,8 @@ _AS_READ = """
 SELECT refuse_overtaken(count(*) = %(rows)s) FROM written
 """
 
-#: A vehicle belongs to the slice of time in which it began to install; slices begin with their window.
+#: A vehicle belongs to the slice of time in which it began to install; slices begin with their window. Lease
+#: and install window end by the clock: an offer that was taken up must still stand.
 _WRITE = f"""
 WITH written AS (
 UPDATE assignment AS a
@@ -106,11 +107,12 @@ SET state = n.state, cancel_wanted = coalesce(n.cancel_wanted, false), heard_at 
         a.slice, date_bin({SLICE_SQL}, clock_timestamp(), coalesce(c.window_began_at, c.created_at)))
         ELSE a.slice END
 FROM jsonb_to_recordset(%(changes)s) AS n (
-    vehicle_id int, campaign_id int, version xid, phase int, state text, cancel_wanted bool, over bool,
-    installs bool, back_off float8, code int, message text, deferral text, deferral_value text)
+    vehicle_id int, campaign_id int, version xid, stands bool, phase int, state text, cancel_wanted bool,
+    over bool, installs bool, back_off float8, code int, message text, deferral text, deferral_value text)
 JOIN campaign AS c ON c.id = n.campaign_id
 JOIN phase AS p ON p.campaign_id = n.campaign_id AND p.number = n.phase
-WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id {_AS_READ}"""
+WHERE a.vehicle_id = n.vehicle_id AND a.campaign_id = n.campaign_id
+    AND (n.stands IS NULL OR {STANDS_SQL}) {_AS_READ}"""
 
 #: Most reports say only that an installation goes on. They touch no indexed column, so the row's new version
 #: stays on its page: a third of what the whole of a row costs.
@@ -166,6 +168,8 @@ def _change(row: Held) -> dict[str, Any]:
         "vehicle_id": row.vehicle_id, "campaign_id": row.campaign_id, "version": row.version,
         "phase": row.phase, "state": row.state,
     }  # fmt: skip
+    if row.was is Target.OFFERED and row.stands:
+        change["stands"] = True
     if row.state in TERMINAL:
         change["over"] = True
     # Who was left out is in no slice of time either: those are judged and brake.

@@ -11,7 +11,7 @@ _LOCK = SOFTWARE_LOCK_SQL.format(vehicles="%s::int[]")
 
 #: A success changes what the vehicle is known to run, and keeps its history. One that is told late changes
 #: nothing where another change came after its offer. The vehicle's own row is left alone: a fleet command
-#: may hold it for long, and this transaction holds the campaign.
+#: may hold it for long, and who waits here makes others wait.
 #:
 #: In a large fleet the rows of two vehicles lie far apart, so each is looked up once: OFFSET makes the
 #: planner do so, and ECUs are changed where they were found, for all have a candidate, and it is locked.

@@ -1,4 +1,4 @@
-"""What one report makes of the assignment it is about: the rules, in memory, under the campaign's lock."""
+"""What one report makes of the assignment it is about: the rules, in memory, on the row as it was read."""
 
 from campaign.action import split
 from campaign.assignment import (

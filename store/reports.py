@@ -28,7 +28,7 @@ from store.group import group_transaction
 from store.held import Held, Key
 from store.installed import install, lock_software
 from store.outcome import decide
-from store.words import LOCK_AS_READ_SQL, LOCK_SQL
+from store.words import LOCK_AS_READ_SQL
 
 __all__ = ["Channel", "Effect", "Overtaken", "Report", "record", "record_group"]
 
@@ -45,6 +45,9 @@ FROM (
 WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id = k.configuration_id
   AND t.state = k.state
 """
+
+#: How often a group is done again that others overtake each time; few are overtaken once.
+_TRIES = 5
 
 #: Reports came before it: whoever had proven himself in this epoch has done so.
 _EPOCH = f"SELECT {EPOCH_SQL}"
@@ -65,51 +68,42 @@ async def record_group(
 
     Args:
         connection: autocommitting, and in no transaction.
-        written: called when nothing but the commit is left.
+        written: called when only time is left: its last statements are under way. Once for each try.
 
     Returns:
         One effect per report, in the same order.
+
+    Raises:
+        Overtaken: others have changed each time what was decided on; nothing is recorded.
     """
-    with suppress(Overtaken):
-        return await _recorded(connection, reports, written, decided_locked=False)
-    return await _recorded(connection, reports, written, decided_locked=True)
+    for _ in range(_TRIES - 1):
+        with suppress(Overtaken):
+            return await _recorded(connection, reports, written)
+    return await _recorded(connection, reports, written)
 
 
 async def _recorded(
-    connection: AsyncConnection,
-    reports: Sequence[Report],
-    written: Callable[[], object],
-    *,
-    decided_locked: bool,
+    connection: AsyncConnection, reports: Sequence[Report], written: Callable[[], object]
 ) -> list[Effect]:
     async with group_transaction(connection):
-        effects = await record(connection, reports, decided_locked=decided_locked)
+        effects = await record(connection, reports)
         written()
     return effects
 
 
-async def record(
-    connection: AsyncConnection, reports: Sequence[Report], *, decided_locked: bool = False
-) -> list[Effect]:
+async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list[Effect]:
     """Record a group of reports in their order, in the caller's transaction.
-
-    Args:
-        decided_locked: lock the campaigns before anything is read. Then nobody can change it, but all others
-            wait for as long as the group takes to read, to decide and to write software.
 
     Returns:
         One effect per report, in the same order.
 
     Raises, now or later in a pipeline:
-        Overtaken: what was decided on has changed; the transaction is to be rolled back, and done again with
-            `decided_locked`, which never raises it.
+        Overtaken: what was decided on has changed; the transaction is to be rolled back, and done again.
     """
     keys: list[Key] = [(report.vehicle_id, split(report.action)[0]) for report in reports]
     begun = await connection.execute(_EPOCH)
     if claiming := sorted({report.vehicle_id for report in reports if claims_success(report)}):
         await lock_software(connection, claiming)
-    if decided_locked:
-        await connection.execute(LOCK_SQL, [sorted({campaign for _, campaign in keys})])
     rows = await held.read(connection, set(keys))
     told = await with_ecus(connection, reports, {key for key, row in rows.items() if row.several})
     epoch = (await begun.fetchall())[0][0]
@@ -132,9 +126,8 @@ async def record(
 
 
 async def _lock_as_read(connection: AsyncConnection, rows: Sequence[Held]) -> None:
-    versions = dict(sorted({row.campaign_id: row.campaign_version for row in rows}.items()))
-    asked = {"ids": list(versions), "versions": list(versions.values())}
-    await connection.execute(LOCK_AS_READ_SQL, asked)
+    facts = {row.campaign_id: row.facts for row in rows}
+    await connection.execute(LOCK_AS_READ_SQL, {"ids": list(facts), "facts": list(facts.values())})
 
 
 async def _write(connection: AsyncConnection, changed: Sequence[Held]) -> None:

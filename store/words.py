@@ -61,19 +61,22 @@ JOIN jsonb_array_elements(c.package -> 'modules') AS m ON m #>> '{artifact,sha25
 ORDER BY w.at LIMIT 1
 """
 
-#: The lock that orders admissions, reports and gate writes. By ascending id, held to the commit; taken first,
-#: but for that of software.
+#: The lock that orders admissions, reports and gate writes. By ascending id, held to the commit. Software is
+#: before it: its lock, ECUs, their history and variants. Who has this one takes none of those any more.
 LOCK_SQL = "SELECT id FROM campaign WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
-#: The same for who has decided before, by what the rows of the campaigns said then: whoever changes what is
-#: decided on changes one of them, or an assignment, under this lock. Raises a serialization failure where
-#: one is another now.
-LOCK_AS_READ_SQL = """
+#: What reports are decided on of a campaign ``c``, but for its lease: that ends by the clock.
+FACTS_SQL = """ROW(c.gate_open, c."window", c.excluded)::text"""
+
+#: The same lock, for who has decided before it by the facts of the campaigns. Raises a serialization failure
+#: where they are others now.
+LOCK_AS_READ_SQL = f"""
 WITH locked AS (
-    SELECT c.id, c.xmin FROM campaign AS c WHERE c.id = ANY(%(ids)s::int[]) ORDER BY c.id FOR NO KEY UPDATE
+    SELECT c.id, {FACTS_SQL} AS facts FROM campaign AS c
+    WHERE c.id = ANY(%(ids)s::int[]) ORDER BY c.id FOR NO KEY UPDATE
 )
 SELECT refuse_overtaken(count(*) = cardinality(%(ids)s::int[]))
-FROM locked JOIN unnest(%(ids)s::int[], %(versions)s::xid[]) AS r (id, xmin) USING (id, xmin)
+FROM locked JOIN unnest(%(ids)s::int[], %(facts)s::text[]) AS r (id, facts) USING (id, facts)
 """
 
 #: The lock that orders changes of the ECUs of vehicles, by ascending id: taken after the vehicles' own rows

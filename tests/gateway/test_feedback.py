@@ -246,10 +246,8 @@ async def test_a_group_that_fails_at_its_end_leaves_nothing_and_spoils_no_connec
     action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
     record = reports.record
 
-    async def spoilt(
-        connection: AsyncConnection, group: Sequence[reports.Report], *, decided_locked: bool
-    ) -> list[reports.Effect]:
-        effects = await record(connection, group, decided_locked=decided_locked)
+    async def spoilt(connection: AsyncConnection, group: Sequence[reports.Report]) -> list[reports.Effect]:
+        effects = await record(connection, group)
         await connection.execute("SELECT 1 / 0")  # raised when the commit is waited for
         return effects
 

@@ -155,3 +155,26 @@ async def test_a_pause_does_not_wait_for_a_command_that_a_contradiction_waits_fo
         await asyncio.to_thread(fleet.shut, split(action)[0], 2)
         assert not telling.done()
     assert states(fleet)[0] == Target.DEFERRED
+
+
+async def test_a_pause_does_not_wait_for_a_new_variant_that_a_contradiction_waits_for(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    ecus = [{"name": name, "hw_id": "EVO14", "sw_version": "1.3.0"} for name in ("Camera", "Radar")]
+    vehicle, like = fleet.add(cars(2, ecus=ecus))
+    campaign = fleet.launch()
+    action = await gateway.start(vehicle)
+    assert await gateway.say(vehicle, action, "closed", "success") is Effect.RECORDED
+    async with (
+        connected(fleet.url) as other,
+        asyncio.TaskGroup() as tasks,
+        other.connection.transaction(),
+        asyncio.timeout(20),
+    ):
+        same = "UPDATE ecu SET sw_version = '1.3.9' WHERE vehicle_id = %s AND name = 'Camera'"
+        await other.connection.execute(same, [like])
+        telling = tasks.create_task(gateway.configure(vehicle, {**OLD, "sw_version.Camera": "1.3.9"}))
+        await waiting_for_a_lock(fleet)
+        await asyncio.to_thread(fleet.shut, campaign, 2)
+        assert not telling.done()
+    assert states(fleet)[0] == Target.DEFERRED

@@ -3,27 +3,37 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
 from campaign.action import action_id
 from campaign.assignment import Target
-from store import reports
-from store.reports import Effect, Report
+from campaign.cohorts import Cohort
+from campaign.lifecycle import State
+from store import exclusion, gate, reports
+from store.reports import Effect, Overtaken, Report
 from store.words import LOCK_SQL
-from tests.store.fleet import Fleet, Gateway, cars, closing, connected, report, waiting_for_a_lock
+from tests.store.fleet import (
+    Fleet,
+    Gateway,
+    cars,
+    closing,
+    connected,
+    report,
+    waiting_for_a_lock,
+)
 
 
 @pytest.fixture
-def decisions(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """How groups have decided, each time that one did: whether under the lock."""
-    found: list[bool] = []
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of groups, each time that one decides."""
+    found: list[int] = []
     record = reports.record
 
-    async def noted(*args: Any, decided_locked: bool = False) -> Sequence[Effect]:
-        found.append(decided_locked)
-        return await record(*args, decided_locked=decided_locked)
+    async def noted(connection: AsyncConnection, group: Sequence[Report]) -> Sequence[Effect]:
+        found.append(len(group))
+        return await record(connection, group)
 
     monkeypatch.setattr(reports, "record", noted)
     return found
@@ -43,37 +53,51 @@ async def decided(
         await telling
 
 
-async def test_who_has_decided_holds_the_campaign_only_to_write(
-    fleet: Fleet, gateway: Gateway, decisions: list[bool]
+async def test_what_others_change_elsewhere_overtakes_nobody(
+    fleet: Fleet, gateway: Gateway, tries: list[int]
 ) -> None:
     told, other = fleet.add(cars(2))
     campaign = fleet.launch()
     fleet.put(campaign, Target.INSTALLING)
     async with decided(fleet, gateway, campaign, *closing(campaign, [told], "success")) as (holder, telling):
-        assert decisions == [False]
-        await holder.connection.execute(
-            "UPDATE assignment SET heard_at = clock_timestamp() WHERE vehicle_id = %s", [other]
-        )
+        moved = "UPDATE assignment SET heard_at = clock_timestamp() WHERE vehicle_id = %s"
+        await holder.connection.execute(moved, [other])
+        await holder.connection.execute("UPDATE campaign SET lease_until = lease_until + interval '1 minute'")
     assert telling.result() == [Effect.RECORDED]
-    assert decisions == [False]
+    assert tries == [1]
 
 
 async def test_a_report_that_a_pause_overtakes_begins_nothing(
-    fleet: Fleet, gateway: Gateway, decisions: list[bool]
+    fleet: Fleet, gateway: Gateway, tries: list[int]
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.OFFERED)
+    with fleet.engine.begin() as connection:
+        gate.shut_gate(connection, campaign, 2, State.PAUSED)
+        telling = asyncio.create_task(gateway.say(vehicle, action_id(campaign, 1), "proceeding"))
+        await waiting_for_a_lock(fleet)
+    assert await telling is Effect.OVER
+    assert fleet.state(vehicle, campaign) == "pending"
+    assert tries == [1, 1]
+
+
+async def test_an_offer_whose_lease_ends_while_its_report_waits_begins_nothing(
+    fleet: Fleet, gateway: Gateway, tries: list[int]
 ) -> None:
     [vehicle] = fleet.add(cars(1))
     campaign = fleet.launch()
     fleet.put(campaign, Target.OFFERED)
     begins = report(vehicle, action_id(campaign, 1), "proceeding")
     async with decided(fleet, gateway, campaign, begins) as (holder, telling):
-        await holder.connection.execute("UPDATE campaign SET gate_open = false")
+        await holder.connection.execute("UPDATE campaign SET lease_until = clock_timestamp()")
     assert telling.result() == [Effect.OVER]
     assert fleet.state(vehicle, campaign) == "pending"
-    assert decisions == [False, True]
+    assert tries == [1, 1]
 
 
 async def test_a_report_that_the_outcome_of_its_vehicle_overtakes_changes_it_no_more(
-    fleet: Fleet, gateway: Gateway, decisions: list[bool]
+    fleet: Fleet, gateway: Gateway, tries: list[int]
 ) -> None:
     [vehicle] = fleet.add(cars(1))
     campaign = fleet.launch()
@@ -83,11 +107,26 @@ async def test_a_report_that_the_outcome_of_its_vehicle_overtakes_changes_it_no_
         assert await holder.record(*closing(campaign, [vehicle], "success")) == [Effect.RECORDED]
     assert telling.result() == [Effect.OVER]
     assert fleet.state(vehicle, campaign) == "succeeded"
-    assert decisions == [False, False, True]
+    assert tries == [1, 1, 1]
+
+
+async def test_a_word_that_an_installation_goes_on_is_not_heard_of_one_that_has_ended_meanwhile(
+    fleet: Fleet, gateway: Gateway, tries: list[int]
+) -> None:
+    [vehicle] = fleet.add(cars(1))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.INSTALLING)
+    action = action_id(campaign, 1)
+    assert await gateway.say(vehicle, action, "proceeding") is Effect.RECORDED  # the next one is only heard
+    async with decided(fleet, gateway, campaign, report(vehicle, action, "proceeding")) as (holder, telling):
+        ended = "UPDATE assignment SET state = 'critical', finished_at = clock_timestamp()"
+        await holder.connection.execute(ended)
+    assert telling.result() == [Effect.OVER]
+    assert tries == [1, 1, 1]
 
 
 async def test_of_a_group_that_is_overtaken_everything_is_written_once(
-    fleet: Fleet, gateway: Gateway, decisions: list[bool]
+    fleet: Fleet, gateway: Gateway, tries: list[int]
 ) -> None:
     first, second = ids = fleet.add(cars(2))
     campaign = fleet.launch()
@@ -95,22 +134,58 @@ async def test_of_a_group_that_is_overtaken_everything_is_written_once(
     async with decided(fleet, gateway, campaign, *closing(campaign, ids, "success")) as (holder, telling):
         await holder.record(report(first, action_id(campaign, 1), "proceeding"))
     assert telling.result() == [Effect.RECORDED] * 2
-    assert decisions == [False, False, True]
+    assert tries == [2, 1, 2]
     assert fleet.value("SELECT count(*) FROM report WHERE execution = 'closed'") == 2
     assert fleet.value("SELECT count(*) FROM software_change WHERE campaign_id IS NOT NULL") == 2
     assert {fleet.state(vehicle, campaign) for vehicle in (first, second)} == {"succeeded"}
 
 
 async def test_an_outcome_that_an_exclusion_overtakes_is_in_no_slice_of_time(
-    fleet: Fleet, gateway: Gateway, decisions: list[bool]
+    fleet: Fleet, gateway: Gateway, tries: list[int]
 ) -> None:
-    [vehicle] = fleet.add(cars(1))
+    [vehicle, _] = fleet.add(cars(1) + cars(1, first=2, hw_id="EVO15"))
     campaign = fleet.launch()
     fleet.put(campaign, Target.DOWNLOADING)
-    fails = closing(campaign, [vehicle], "failure")
-    async with decided(fleet, gateway, campaign, *fails) as (holder, telling):
-        await holder.connection.execute("UPDATE configuration SET excluded = true")
-        await holder.connection.execute("UPDATE campaign SET excluded = ARRAY['model=Model_Y']")
-    assert telling.result() == [Effect.RECORDED]
+    with fleet.engine.begin() as connection:
+        exclusion.exclude(connection, campaign, Cohort.read("hw_id=EVO14"))
+        telling = asyncio.create_task(gateway.record(*closing(campaign, [vehicle], "failure")))
+        await waiting_for_a_lock(fleet)
+    assert await telling == [Effect.RECORDED]
     assert fleet.value("SELECT count(*) FROM assignment WHERE slice IS NOT NULL") == 0
-    assert decisions == [False, True]
+    assert tries == [1, 1]
+
+
+async def test_a_group_that_is_overtaken_each_time_is_refused_and_leaves_nothing(
+    fleet: Fleet, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fleet.add(cars(1))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.INSTALLING)
+    before = fleet.everything()
+    monkeypatch.setattr(reports, "LOCK_AS_READ_SQL", "SELECT refuse_overtaken(false)")
+    with pytest.raises(Overtaken):
+        await gateway.record(*closing(campaign, ids, "success"))
+    assert fleet.everything() == before
+    monkeypatch.undo()
+    assert await gateway.record(*closing(campaign, ids, "success")) == [Effect.RECORDED]
+
+
+async def test_a_success_that_waits_for_a_new_variant_holds_no_campaign(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    vehicle, like = fleet.add(cars(2))
+    campaign = fleet.launch()
+    fleet.put(campaign, Target.INSTALLING, [vehicle])
+    async with (
+        connected(fleet.url) as other,
+        asyncio.TaskGroup() as tasks,
+        other.connection.transaction(),
+        asyncio.timeout(20),
+    ):
+        same = "UPDATE ecu SET sw_version = '1.4.0' WHERE vehicle_id = %s AND name = 'Radar'"
+        await other.connection.execute(same, [like])
+        telling = tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
+        await waiting_for_a_lock(fleet)
+        await asyncio.to_thread(fleet.shut, campaign, 2)
+        assert not telling.done()
+    assert telling.result() == [Effect.RECORDED]
