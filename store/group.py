@@ -46,8 +46,8 @@ async def group_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
     """A transaction whose statements go to the database together (libpq's pipeline) until one is asked for
     its answer: the beginning goes with the first ones, the commit with the last.
 
-    The campaign is locked meanwhile, and where many vehicles are served each wait is long: the answer is read
-    when all others have had their turn. What a statement raises comes with the next answer, or at the end.
+    Others wait for its locks, and where many vehicles are served each wait is long: the answer is read when
+    all of them have had their turn. What a statement raises comes with the next answer, or at the end.
 
     psycopg's own transactions wait in a pipeline for the beginning and once more before the commit.
 

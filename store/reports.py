@@ -46,7 +46,7 @@ WHERE t.campaign_id = k.campaign_id AND t.phase = k.phase AND t.configuration_id
   AND t.state = k.state
 """
 
-#: How often a group is done again that others overtake each time; few are overtaken once.
+#: How often a group is tried that others overtake each time; few are overtaken once.
 _TRIES = 5
 
 #: Reports came before it: whoever had proven himself in this epoch has done so.
