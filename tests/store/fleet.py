@@ -457,6 +457,16 @@ async def connected(url: str) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
+async def another_makes_it(fleet: Fleet, vehicle: int, ecu: str, version: str) -> AsyncIterator[None]:
+    """While the block runs another transaction gives an ECU of this vehicle a version. Its variant is not
+    there for others before the block ends, and they wait for it."""
+    async with connected(fleet.url) as other, other.connection.transaction():
+        changed = "UPDATE ecu SET sw_version = %s WHERE vehicle_id = %s AND name = %s"
+        await other.connection.execute(changed, [version, vehicle, ecu])
+        yield
+
+
+@asynccontextmanager
 async def software_locked(fleet: Fleet, vehicle: int) -> AsyncIterator[AsyncConnection]:
     """The connection of somebody who is about to change the software of a vehicle, until the block ends."""
     async with connected(fleet.url) as other, other.connection.transaction(), asyncio.timeout(20):

@@ -16,7 +16,7 @@ from campaign.action import split
 from campaign.assignment import Target
 from store.configuration import Mode
 from store.reports import Effect
-from tests.store.fleet import Fleet, Gateway, cars, connected, waiting_for_a_lock
+from tests.store.fleet import Fleet, Gateway, another_makes_it, cars, connected, waiting_for_a_lock
 
 MESSAGE = "claimed success, and its configuration says: Radar still runs 1.3.0"
 _HISTORY = "SELECT from_version, to_version, source FROM software_change ORDER BY id"
@@ -165,14 +165,8 @@ async def test_a_pause_does_not_wait_for_a_new_variant_that_a_contradiction_wait
     campaign = fleet.launch()
     action = await gateway.start(vehicle)
     assert await gateway.say(vehicle, action, "closed", "success") is Effect.RECORDED
-    async with (
-        connected(fleet.url) as other,
-        asyncio.TaskGroup() as tasks,
-        other.connection.transaction(),
-        asyncio.timeout(20),
-    ):
-        same = "UPDATE ecu SET sw_version = '1.3.9' WHERE vehicle_id = %s AND name = 'Camera'"
-        await other.connection.execute(same, [like])
+    making = another_makes_it(fleet, like, "Camera", "1.3.9")
+    async with asyncio.TaskGroup() as tasks, making, asyncio.timeout(20):
         telling = tasks.create_task(gateway.configure(vehicle, {**OLD, "sw_version.Camera": "1.3.9"}))
         await waiting_for_a_lock(fleet)
         await asyncio.to_thread(fleet.shut, campaign, 2)

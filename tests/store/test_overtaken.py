@@ -17,6 +17,7 @@ from store.words import LOCK_SQL
 from tests.store.fleet import (
     Fleet,
     Gateway,
+    another_makes_it,
     cars,
     closing,
     connected,
@@ -176,14 +177,8 @@ async def test_a_success_that_waits_for_a_new_variant_holds_no_campaign(
     vehicle, like = fleet.add(cars(2))
     campaign = fleet.launch()
     fleet.put(campaign, Target.INSTALLING, [vehicle])
-    async with (
-        connected(fleet.url) as other,
-        asyncio.TaskGroup() as tasks,
-        other.connection.transaction(),
-        asyncio.timeout(20),
-    ):
-        same = "UPDATE ecu SET sw_version = '1.4.0' WHERE vehicle_id = %s AND name = 'Radar'"
-        await other.connection.execute(same, [like])
+    making = another_makes_it(fleet, like, "Radar", "1.4.0")
+    async with asyncio.TaskGroup() as tasks, making, asyncio.timeout(20):
         telling = tasks.create_task(gateway.record(*closing(campaign, [vehicle], "success")))
         await waiting_for_a_lock(fleet)
         await asyncio.to_thread(fleet.shut, campaign, 2)
