@@ -230,8 +230,11 @@ class Fleet:
         go_on = going_on()
 
         async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
-            # The next one begins beside it while this one waits for the campaign's lock and commits.
-            return await reports.record_group(connection, group, go_on)
+            try:
+                # The next one begins beside it while this one waits for the campaign's lock and commits.
+                return await reports.record_group(connection, group, go_on)
+            except reports.Overtaken:  # the database is not away
+                raise Unavailable("others change the same; come back later") from None
 
         return await self._patiently(self._recorder.work(recorded))
 

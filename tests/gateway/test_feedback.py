@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from psycopg import AsyncConnection
+from structlog.testing import capture_logs
 
 from campaign.assignment import Target
 from gateway.server import POOL_MAX
@@ -237,6 +238,21 @@ async def test_a_report_in_another_epoch_is_recorded_once_its_proof_is_good_in_t
         assert (await vehicle.feedback(action, "download")).status == 200
         assert world.value("SELECT count(*) FROM report") == said
         world.run("UPDATE epoch SET number = number - 1")
+
+
+async def test_a_report_that_is_overtaken_each_time_is_told_to_come_back_and_the_database_is_not_called_away(
+    new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, number = new_vehicle()
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        patched.setattr(reports, "LOCK_AS_READ_SQL", "SELECT refuse_overtaken(false)")
+        refused = await vehicle.feedback(action, "download")
+    assert refused.status == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "database_away" not in [line["event"] for line in logged]
+    assert world.value("SELECT count(*) FROM report") == 0
+    assert (await vehicle.feedback(action, "download")).status == 200
 
 
 async def test_a_group_that_fails_at_its_end_leaves_nothing_and_spoils_no_connection(
