@@ -1,6 +1,7 @@
 """Successes that the vehicle's own configuration contradicts: taken back, counted apart, offered again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -48,35 +49,37 @@ WHERE vehicle_id = %(vehicle)s AND campaign_id = %(campaign)s
 
 async def compare(connection: AsyncConnection, vehicle_id: int, versions: Mapping[str, str]) -> None:
     """Keep what a vehicle says its ECUs run, and take back the successes which that disproves."""
-    if not await _changed(connection, vehicle_id, versions):
+    if not _changed(await _known(connection, vehicle_id, versions), versions):
         return
     await lock_software(connection, [vehicle_id])
-    found = await _disproved(connection, vehicle_id, versions)
+    known = await _known(connection, vehicle_id, versions)
+    found = _disproved(known, versions)
     # Its variant may be new, and another group that made it be waiting for the campaign.
-    await keep_software(connection, vehicle_id, await _changed(connection, vehicle_id, versions))
+    await keep_software(connection, vehicle_id, _changed(known, versions))
     if found:
         await connection.execute(LOCK_SQL, [sorted(found)])
     for campaign_id in sorted(found):
         await _take_back(connection, vehicle_id, campaign_id, found[campaign_id])
 
 
-async def _changed(
+async def _known(
     connection: AsyncConnection, vehicle_id: int, versions: Mapping[str, str]
-) -> dict[str, str]:
-    """What is said to run where something else is known to."""
-    rows = await (await connection.execute(_KNOWN, (vehicle_id, list(versions)))).fetchall()
-    return {name: versions[name] for name, known, *_ in rows if not same_version(versions[name], known)}
-
-
-async def _disproved(
-    connection: AsyncConnection, vehicle_id: int, versions: Mapping[str, str]
-) -> dict[int, list[str]]:
-    """What each campaign is said to have installed and has not."""
+) -> list[dict[str, Any]]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_KNOWN, (vehicle_id, list(versions)))
-        rows = await cursor.fetchall()
+        return await cursor.fetchall()
+
+
+def _changed(known: Iterable[Mapping[str, Any]], versions: Mapping[str, str]) -> dict[str, str]:
+    """What is said to run where something else is known to."""
+    before = {row["name"]: row["sw_version"] for row in known}
+    return {name: versions[name] for name in before if not same_version(versions[name], before[name])}
+
+
+def _disproved(known: Iterable[Mapping[str, Any]], versions: Mapping[str, str]) -> dict[int, list[str]]:
+    """What each campaign is said to have installed and has not."""
     found: dict[int, list[str]] = {}
-    for row in rows:
+    for row in known:
         version = versions[row["name"]]
         if row["source"] == "campaign" and disproves(
             version, before=row["from_version"], installed=row["to_version"]
