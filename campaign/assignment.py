@@ -222,3 +222,7 @@ class Tally(Message):
         return Tally(
             by_state={state: self.by_state.get(state, 0) + other.by_state.get(state, 0) for state in states}
         )
+
+
+#: Of no vehicle.
+NO_VEHICLE = Tally()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from campaign.assignment import HARMED, STARTED, Tally, Target
+from campaign.assignment import HARMED, NO_VEHICLE, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
 from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, outcomes
@@ -30,10 +30,6 @@ def slice_length(overdue_after: timedelta) -> timedelta:
     return min(overdue_after / SLICES_PER_DEADLINE, LONGEST_SLICE)
 
 
-#: Of no vehicle.
-_NONE = Tally()
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a phase in its present evidence window.
@@ -46,8 +42,8 @@ class Evidence:
 
     size: int = 0
     complete: bool = False
-    tally: Tally = _NONE
-    ever: Tally = _NONE
+    tally: Tally = NO_VEHICLE
+    ever: Tally = NO_VEHICLE
     overdue: Overdue = NOBODY
     stretches: tuple[Tally, ...] = ()
     cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from campaign.assignment import HARMED, Tally, Target
+from campaign.assignment import HARMED, NO_VEHICLE, Tally, Target
 from campaign.brake import Matured
 from campaign.judgement import SLICES_JUDGED_TOGETHER
 from store.changed import CHANGED_SQL
@@ -33,8 +33,6 @@ FROM changed JOIN ring USING (phase) WHERE began >= window_began_at AND state IN
 GROUP BY phase, state
 """
 
-_NONE = Tally()
-
 
 #: The vehicles of slices, by the beginning of a slice and by state.
 _Rows = Mapping[tuple[int, Target], int]
@@ -45,7 +43,7 @@ class _Stretch:
     """Slices that are judged together, and all of their vehicles."""
 
     rows: _Rows = field(default_factory=dict)
-    tally: Tally = _NONE
+    tally: Tally = NO_VEHICLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Slices:
     in their order and without empty ones."""
 
     stretches: dict[int, _Stretch] = field(default_factory=dict)
-    begun: Tally = _NONE
+    begun: Tally = NO_VEHICLE
 
     def after(self, columns: Mapping[Target, Sequence[Any]]) -> "Slices":
         """The same with what some slices have now."""
