@@ -4,10 +4,8 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-import orjson
 import uvicorn
 from psycopg import AsyncConnection
-from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import make_url
 from starlette.types import ASGIApp
@@ -43,7 +41,6 @@ def create_recorder(url: str) -> Recorder:
 
 def create_pool(url: str, least: int = POOL_MIN, most: int = POOL_MAX, name: str = "gateway") -> Pool:
     """A pool on the database at this SQLAlchemy URL, not yet open."""
-    set_json_dumps(orjson.dumps)  # in this process: each report is told as JSON
     conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     return AsyncConnectionPool(
         conninfo,

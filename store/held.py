@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 
 from campaign.assignment import HARMED, IN_FLIGHT, TERMINAL, Target
 from store.evidence import SLICE_SQL
-from store.words import ALL_FILES_SQL, EXCLUDED_SQL, FACTS_SQL, STANDS_SQL, int_array
+from store.words import ALL_FILES_SQL, EXCLUDED_SQL, FACTS_SQL, STANDS_SQL, int_array, json_rows
 
 #: Vehicle and campaign.
 Key = tuple[int, int]
@@ -146,7 +145,7 @@ async def write(connection: AsyncConnection, rows: Sequence[Held]) -> None:
     for row in rows:
         (heard if _only_heard(row) else changed).append(row)
     if changed:
-        changes = Jsonb([_change(row) for row in changed])
+        changes = json_rows([_change(row) for row in changed])
         await connection.execute(_WRITE, {"changes": changes, "rows": len(changed)})
     if heard:
         columns = {

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import orjson
 from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure as Overtaken
 
@@ -28,7 +27,7 @@ from store.group import group_transaction
 from store.held import Held, Key
 from store.installed import install, lock_software
 from store.outcome import decide
-from store.words import LOCK_AS_READ_SQL
+from store.words import LOCK_AS_READ_SQL, json_rows
 
 __all__ = ["Channel", "Effect", "Overtaken", "Report", "record", "record_group"]
 
@@ -112,7 +111,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
         for key, report in zip(keys, told, strict=True)
     ]
     changed = [row for row in rows.values() if row.heard]
-    log = orjson.dumps(list(_log(reports, decided))).decode()
+    log = json_rows(list(_log(reports, decided)))
     if installed := [row.key for row in changed if row.moved and row.state is Target.SUCCEEDED]:
         await install(connection, installed)
     if changed:
