@@ -1,7 +1,8 @@
 """A part of the fleet as one process drives it: through the code of the gateway, in groups, without HTTP."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 
 import psycopg
 
@@ -28,22 +29,33 @@ _STORY = (
 )
 
 
-def drive(url: str, vins: Sequence[str]) -> Spent:
-    """Poll with these vehicles until every one has been offered the update, and has installed it."""
-    return asyncio.run(_drive(url, vins))
+def drive(url: str, vins: Sequence[str], in_flight: int) -> Spent:
+    """Poll with these vehicles until every one has been offered the update, and has installed it.
+
+    So many of them are in flight at once, or as many as the campaign lets be.
+    """
+    return asyncio.run(_drive(url, vins, in_flight))
 
 
-async def _drive(url: str, vins: Sequence[str]) -> Spent:
+async def _drive(url: str, vins: Sequence[str], in_flight: int) -> Spent:
     spent = Spent()
     left = list(vins)
+    begun: deque[dict[int, int]] = deque()
     async with await connect_for_groups(url) as connection:
         found = await (await connection.execute(_FILE)).fetchone()
         assert found is not None
-        while left:
+        while left or begun:
             waiting: list[str] = []
             for at in range(0, len(left), GROUP):
-                waiting += await _group(connection, left[at : at + GROUP], found[0], spent)
-            if len(waiting) == len(left):
+                actions, others = await _offered(connection, left[at : at + GROUP], found[0], spent)
+                waiting += others
+                if actions:
+                    begun.append(actions)
+                if begun and (not actions or sum(map(len, begun)) >= in_flight):
+                    await _installed(connection, begun.popleft(), spent)
+            if not waiting and begun:
+                await _installed(connection, begun.popleft(), spent)
+            elif len(waiting) == len(left):
                 # Its phase is not released, or the cap is full.
                 with spent.on("waiting", connection.info.backend_pid):
                     await asyncio.sleep(_AGAIN)
@@ -51,16 +63,16 @@ async def _drive(url: str, vins: Sequence[str]) -> Spent:
     return spent
 
 
-async def _group(
+async def _offered(
     connection: psycopg.AsyncConnection, vins: Sequence[str], sha256: str, spent: Spent
-) -> list[str]:
-    """One group polls, and who is admitted installs; returns those who are not."""
+) -> tuple[dict[int, int], list[str]]:
+    """One group polls, and who is admitted begins: the actions of these by vehicle, and all others."""
     session = connection.info.backend_pid
     with spent.on("poll", session):
         found = await standings(connection, vins)
     admissible = {each.vehicle_id: vin for vin, each in found.items() if each.admissible}
     if not admissible:
-        return list(vins)
+        return {}, list(vins)
     with spent.on("admit", session):
         async with group_transaction(connection):
             offered = await admit(connection, list(admissible))
@@ -70,9 +82,13 @@ async def _group(
             may = await begin_group(connection, wanted)
     began = {each.vehicle_id: each.action for each, allowed in zip(wanted, may, strict=True) if allowed}
     spent.refused += len(offered) - len(began)
-    with spent.on("report", session):
-        for said in _STORY:
-            told = [Report(vehicle, action, "deployment", said) for vehicle, action in began.items()]
-            await record_group(connection, told)
     served = {admissible[vehicle] for vehicle in began}
-    return [vin for vin in vins if vin not in served]
+    return began, [vin for vin in vins if vin not in served]
+
+
+async def _installed(connection: psycopg.AsyncConnection, actions: Mapping[int, int], spent: Spent) -> None:
+    """One group tells how it installs, and that it has."""
+    with spent.on("report", connection.info.backend_pid):
+        for said in _STORY:
+            told = [Report(vehicle, action, "deployment", said) for vehicle, action in actions.items()]
+            await record_group(connection, told)
