@@ -12,15 +12,17 @@ from store.connect import CONNECT_TIMEOUT_SECONDS, conninfo
 
 _PLAN_ONCE = """
 SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
-       set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)
+       set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+       set_config('max_parallel_workers_per_gather', '0', false)
 """
 
 
 async def plan_once(connection: AsyncConnection) -> None:
-    """Make a connection plan each of its statements once and for all, and by the indexes.
+    """Make a connection plan each of its statements once and for all, by the indexes and for one process.
 
     The planner would look at the numbers of each group anew, and read all of a table where it takes an array
-    for thousands of rows, or where the table is small and the plan is kept while it grows.
+    for thousands of rows, or where the table is small and the plan is kept while it grows. A statement of a
+    few milliseconds it would give to processes that take longer than that to come and go.
 
     Args:
         connection: autocommitting.

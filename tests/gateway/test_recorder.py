@@ -57,14 +57,16 @@ async def test_work_nobody_waits_for_any_more_is_cancelled(recorder: Recorder, w
     assert world.value(_SLEEPING) == 0
 
 
-async def test_connections_of_a_gateway_plan_once_and_by_the_indexes(recorder: Recorder) -> None:
+async def test_connections_of_a_gateway_plan_once_by_the_indexes_and_for_one_process(
+    recorder: Recorder,
+) -> None:
+    names = ("plan_cache_mode", "enable_seqscan", "jit", "max_parallel_workers_per_gather")
+
     async def asked(connection: AsyncConnection) -> list[str]:
-        found = [
-            await connection.execute(f"SHOW {name}") for name in ("plan_cache_mode", "enable_seqscan", "jit")
-        ]
+        found = [await connection.execute(f"SHOW {name}") for name in names]
         return [row[0] for cursor in found for row in await cursor.fetchall()]
 
-    assert await recorder.work(asked) == ["force_generic_plan", "off", "off"]
+    assert await recorder.work(asked) == ["force_generic_plan", "off", "off", "0"]
 
 
 async def test_its_thread_ends_with_it(database: str) -> None:
