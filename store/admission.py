@@ -95,13 +95,14 @@ WHERE c.id = a.campaign_id AND a.vehicle_id = ANY(%(vehicles)s) AND a.state = 'o
 """
 
 #: An offer that was withdrawn before the vehicle said anything is offered again as the same attempt. When an
-#: earlier attempt fetched an artifact stays known: its outcome may still be told.
+#: earlier attempt fetched an artifact stays known: its outcome may still be told. OFFSET makes the planner
+#: look for each vehicle, where it would read all of the fleet that are in flight.
 _ADMIT = f"""
 WITH {_CANDIDATES}, best AS (
     SELECT DISTINCT ON (vehicle_id) * FROM candidate
     WHERE NOT EXISTS (
         SELECT FROM assignment AS live
-        WHERE live.vehicle_id = candidate.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}))
+        WHERE live.vehicle_id = candidate.vehicle_id AND live.state IN ({IN_FLIGHT_SQL}) OFFSET 0)
     ORDER BY vehicle_id, priority DESC, campaign_id
 ), queue AS (
     SELECT *, row_number() OVER (PARTITION BY campaign_id, phase ORDER BY arrival) AS place

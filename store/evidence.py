@@ -11,7 +11,7 @@ from typing import Any
 from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
-from store.words import EXCLUDED_SQL, HARMED_SQL, IN_FLIGHT_SQL, sql_list
+from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, HARMED_SQL, sql_list
 
 #: What a guard counts one way or the other.
 COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
@@ -130,7 +130,7 @@ WITH ring AS MATERIALIZED (
 ), quiet AS MATERIALIZED (
     SELECT a.phase, a.slice AS began, count(*) AS vehicles
     FROM ring JOIN assignment AS a USING (campaign_id, phase)
-    WHERE a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing' AND a.offered_at < ring.due
+    WHERE {ANY_IN_FLIGHT_SQL} AND a.state = 'installing' AND a.offered_at < ring.due
       AND a.heard_at < ring.due
     GROUP BY 1, 2
 )
@@ -149,7 +149,7 @@ WHERE known.vehicles = 0 AND excluded.vehicles > 0
 #: nobody told of. Each was offered before it was heard, and that is what the index knows.
 QUIET_DOWNLOADS_SQL = f"""(
     SELECT count(*)::int FROM assignment AS a
-    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state IN ({IN_FLIGHT_SQL})
+    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND {ANY_IN_FLIGHT_SQL}
       AND a.state = 'downloading' AND a.offered_at < statement_timestamp() - p.overdue_after
       AND a.heard_at < statement_timestamp() - p.overdue_after AND NOT {EXCLUDED_SQL})"""
 
@@ -159,7 +159,7 @@ SELECT a.phase, k.cohort, count(DISTINCT a.vehicle_id)::int
 FROM assignment AS a
 JOIN campaign AS c ON c.id = a.campaign_id JOIN phase AS p ON p.campaign_id = c.id AND p.number = a.phase
 JOIN configuration AS f ON f.id = a.configuration_id, unnest(f.cohorts) AS k (cohort)
-WHERE a.campaign_id = %(id)s AND a.state IN ({IN_FLIGHT_SQL}) AND a.state = 'installing'
+WHERE a.campaign_id = %(id)s AND {ANY_IN_FLIGHT_SQL} AND a.state = 'installing'
   AND a.slice >= c.window_began_at AND a.slice < clock_timestamp() - p.overdue_after - {SLICE_SQL}
   AND a.heard_at < clock_timestamp() - p.overdue_after
 GROUP BY GROUPING SETS ((a.phase, k.cohort), (a.phase))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from campaign.cohorts import Cohort
 from campaign.problems import Problem, Refused, closest
 from store import windows
-from store.words import LOCK_SQL, OPEN_SQL
+from store.words import ANY_IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL
 
 #: Rows that a tick moves into their bucket at the most.
 SWEEP = 50_000
@@ -43,16 +43,18 @@ WHERE id = %(id)s AND NOT excluded @> ARRAY[%(cohort)s::text]
 """
 
 #: Those that download are asked to cancel; an installation is never interrupted.
-_ASK_TO_CANCEL = """
+_ASK_TO_CANCEL = f"""
 UPDATE assignment AS a SET cancel_wanted = true
 FROM configuration AS f
 WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.state = 'downloading'
+  AND {ANY_IN_FLIGHT_SQL}
 """
 
-_TAKE_BACK = """
+_TAKE_BACK = f"""
 UPDATE assignment AS a SET state = 'excluded', finished_at = clock_timestamp()
 FROM configuration AS f
 WHERE f.id = a.configuration_id AND f.excluded AND a.campaign_id = %(id)s AND a.state = 'offered'
+  AND {ANY_IN_FLIGHT_SQL}
 """
 
 _COUNT = f"""

@@ -13,7 +13,7 @@ from campaign.lifecycle import State
 from store import windows
 from store.guarded import exposed
 from store.tallies import tally
-from store.words import LOCK_SQL, OPEN_SQL, WITHDRAWN_SQL
+from store.words import ANY_IN_FLIGHT_SQL, LOCK_SQL, OPEN_SQL, WITHDRAWN_SQL
 
 _OPEN_GATE = f"""
 UPDATE campaign SET gate_open = true, gate_seq = %(seq)s, state = %(state)s,
@@ -47,12 +47,14 @@ UPDATE campaign SET gate_open = false, gate_seq = greatest(gate_seq, %(seq)s), s
 WHERE id = %(id)s
 """
 
-_WITHDRAW = """
-UPDATE assignment SET state = 'pending' WHERE campaign_id = %(id)s AND state = 'offered'
+_WITHDRAW = f"""
+UPDATE assignment AS a SET state = 'pending'
+WHERE campaign_id = %(id)s AND state = 'offered' AND {ANY_IN_FLIGHT_SQL}
 """
 
-_ASK_TO_CANCEL = """
-UPDATE assignment SET cancel_wanted = true WHERE campaign_id = %(id)s AND state = 'downloading'
+_ASK_TO_CANCEL = f"""
+UPDATE assignment AS a SET cancel_wanted = true
+WHERE campaign_id = %(id)s AND state = 'downloading' AND {ANY_IN_FLIGHT_SQL}
 """
 
 _SET_STATE = (

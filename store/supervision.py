@@ -25,7 +25,7 @@ from store.evidence import MATURE_SQL, MATURES_SQL
 from store.exclusion import sweep
 from store.guarded import CLOSE_SQL
 from store.judged import Judged, judged
-from store.words import IN_FLIGHT_SQL, LOCK_SQL, WITHDRAWN_SQL
+from store.words import ANY_IN_FLIGHT_SQL, LOCK_SQL, WITHDRAWN_SQL
 
 _CAMPAIGN = f"""
 SELECT clock_timestamp() AS at, c.gate_open, c.gate_seq, c."window", c.breach, c.excluded, w.actor, w.reason
@@ -41,7 +41,7 @@ ORDER BY number DESC LIMIT 3
 #: however many are in flight: who has been quiet for so long was offered before that.
 _OFFERED_BEFORE = f"""EXISTS (
     SELECT FROM assignment AS a
-    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state IN ({IN_FLIGHT_SQL})
+    WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND {ANY_IN_FLIGHT_SQL}
       AND a.state = '{{state}}' AND {{more}}
       AND a.offered_at < statement_timestamp() - (p.limits ->> '{{limit}}')::interval)"""
 _OFFERS_TIMED_OUT = _OFFERED_BEFORE.format(state="offered", limit="offer_timeout", more="true")
@@ -63,21 +63,21 @@ FROM phase AS p WHERE p.campaign_id = %(id)s ORDER BY p.number
 #: An offer that was not started in time, or in its install window, is withdrawn, and as long others go first;
 #: a download that went quiet gives its slot back; an installation that went quiet may be a bricked vehicle: a
 #: failure.
-_EXPIRE_OFFERS = """
-UPDATE assignment SET state = 'pending',
+_EXPIRE_OFFERS = f"""
+UPDATE assignment AS a SET state = 'pending',
        not_before = clock_timestamp() + %(offer_timeout)s
-WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'offered'
+WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'offered' AND {ANY_IN_FLIGHT_SQL}
   AND (offered_at < clock_timestamp() - %(offer_timeout)s OR offer_until <= clock_timestamp())
 """
-_STALL = """
-UPDATE assignment SET state = 'stalled', message = 'began to download and went quiet'
-WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'downloading'
+_STALL = f"""
+UPDATE assignment AS a SET state = 'stalled', message = 'began to download and went quiet'
+WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'downloading' AND {ANY_IN_FLIGHT_SQL}
   AND heard_at < clock_timestamp() - %(silent_after)s
 """
-_FALL_SILENT = """
-UPDATE assignment SET state = 'silent', finished_at = clock_timestamp(),
+_FALL_SILENT = f"""
+UPDATE assignment AS a SET state = 'silent', finished_at = clock_timestamp(),
        message = 'began to install and went quiet'
-WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'installing'
+WHERE campaign_id = %(id)s AND phase = %(phase)s AND state = 'installing' AND {ANY_IN_FLIGHT_SQL}
   AND heard_at < clock_timestamp() - %(silent_after)s
 """
 

@@ -327,7 +327,7 @@ class AssignmentRow(SQLModel, table=True):
             "phase",
             "state",
             "offered_at",
-            postgresql_where=text(_words("state", sorted(IN_FLIGHT))),
+            postgresql_where=text(f"coalesce({_words('state', sorted(IN_FLIGHT))}, false)"),
         ),
         Index(
             "assignment_offer_until",

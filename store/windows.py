@@ -10,7 +10,7 @@ from campaign.assignment import ATTEMPTS, Target
 from campaign.breach import Breach
 from store.evidence import MATURE_SQL
 from store.judged import judged
-from store.words import EXCLUDED_SQL, sql_list
+from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, sql_list
 
 _BREACH = "SELECT breach FROM campaign WHERE id = %(id)s"
 
@@ -21,12 +21,13 @@ ON CONFLICT DO NOTHING
 """
 
 #: A late report corrects it, as always.
-_FALL_SILENT = """
+_FALL_SILENT = f"""
 UPDATE assignment AS a SET state = 'silent', finished_at = clock_timestamp(),
        message = 'began to install and was quiet when the campaign was resumed'
 FROM phase AS p
-WHERE a.campaign_id = %(id)s AND a.state = 'installing' AND p.campaign_id = a.campaign_id
-  AND p.number = a.phase AND a.heard_at < clock_timestamp() - p.overdue_after
+WHERE a.campaign_id = %(id)s AND a.state = 'installing' AND {ANY_IN_FLIGHT_SQL}
+  AND p.campaign_id = a.campaign_id AND p.number = a.phase
+  AND a.heard_at < clock_timestamp() - p.overdue_after
 """
 
 _ACKNOWLEDGE = f"""
@@ -48,7 +49,8 @@ WHERE id = %(id)s
 _GO_OVER = f"""
 UPDATE assignment AS a SET slice = c.window_began_at
 FROM campaign AS c
-WHERE c.id = %(id)s AND a.campaign_id = c.id AND a.state = 'installing' AND NOT {EXCLUDED_SQL}
+WHERE c.id = %(id)s AND a.campaign_id = c.id AND a.state = 'installing' AND {ANY_IN_FLIGHT_SQL}
+  AND NOT {EXCLUDED_SQL}
 """
 
 

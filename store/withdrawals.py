@@ -11,7 +11,7 @@ from campaign.journal import Line
 from campaign.problems import Problem, Refused, closest
 from store import journal
 from store.stops import TELL_SQL
-from store.words import LOCK_SQL
+from store.words import ANY_IN_FLIGHT_SQL, LOCK_SQL
 
 _HASHES = """
 SELECT DISTINCT m #>> '{artifact,sha256}' FROM package AS p, jsonb_array_elements(p.body -> 'modules') AS m
@@ -36,14 +36,15 @@ _SHUT = """
 UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timestamp()) WHERE id = %(id)s
 """
 
-_TAKE_BACK = """
-UPDATE assignment SET state = 'pending'
-WHERE campaign_id = %(id)s AND state = 'offered'
+_TAKE_BACK = f"""
+UPDATE assignment AS a SET state = 'pending'
+WHERE campaign_id = %(id)s AND state = 'offered' AND {ANY_IN_FLIGHT_SQL}
 """
 
 #: Also those that a campaign left behind when it ended.
-_ASK_TO_CANCEL = """
-UPDATE assignment SET cancel_wanted = true WHERE campaign_id = %(id)s AND state = 'downloading'
+_ASK_TO_CANCEL = f"""
+UPDATE assignment AS a SET cancel_wanted = true
+WHERE campaign_id = %(id)s AND state = 'downloading' AND {ANY_IN_FLIGHT_SQL}
 """
 
 

@@ -1,11 +1,17 @@
-"""A group at the gateway reads what it is about, however large the fleet and its history are."""
+"""Groups at the gateway and the supervision of a campaign read what they are about, however large the fleet
+and its history are."""
+
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Connection
 
-from store import polls
+from campaign.lifecycle import State
+from store import gate, polls
 from store.beginning import Beginning, begin_group
 from store.reports import Report
-from tests.store.fleet import NO_BRAKE, SHA256, Fleet, Gateway, cars, report, vin
+from store.supervision import tick
+from tests.store.fleet import HOUR, NO_BRAKE, SHA256, Fleet, Gateway, cars, report, vin, watch
 
 FLEET = 4_000
 GROUP = 200
@@ -21,6 +27,7 @@ _HISTORY_OF_OTHERS = f"""
 INSERT INTO software_change (vehicle_id, ecu, to_version, source)
 SELECT number, 'Radar', '1.3.0', 'campaign' FROM generate_series(100000, {100_000 + FLEET}) AS number
 """
+_PROCESSES = "SELECT parallel_workers_to_launch FROM pg_stat_database WHERE datname = current_database()"
 _READ = """
 SELECT relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
 """
@@ -30,6 +37,18 @@ async def read(gateway: Gateway) -> dict[str, tuple[int, int]]:
     """Rows that the present transaction has read by table: all of it one after the other, and by an index."""
     found = await gateway.connection.execute(_READ)
     return {table: (through, by_index) for table, through, by_index in await found.fetchall()}
+
+
+def _tick(connection: Connection, campaign: int) -> object:
+    return tick(connection, watch(campaign), HOUR)
+
+
+def _shut(connection: Connection, campaign: int) -> object:
+    return gate.shut_gate(connection, campaign, 2, State.PAUSED, cancel_started=True)
+
+
+def _resume(connection: Connection, campaign: int) -> None:
+    gate.open_gate(connection, campaign, 2, State.ROLLING_OUT, HOUR, new_window=True)
 
 
 @pytest.mark.parametrize("analyzed", [True, False])
@@ -80,6 +99,70 @@ async def test_a_plan_made_while_the_tables_were_small_reads_none_of_them_throug
         rows = await read(gateway)
     assert {table: rows[table][0] - before[table][0] for table in GROWING} == dict.fromkeys(GROWING, 0)
     assert all(rows[table][1] - before[table][1] < FLEET / 10 for table in GROWING)
+
+
+@pytest.mark.parametrize("known", ["", "ANALYZE campaign", "ANALYZE"])
+async def test_a_group_reads_none_of_the_others_in_flight_whatever_was_known_before_they_were(
+    known: str, fleet: Fleet, gateway: Gateway
+) -> None:
+    few = 20
+    vehicles = fleet.add(cars(FLEET))
+    fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    if known:
+        fleet.run(known)
+    for first in range(0, FLEET - few, GROUP):
+        await gateway.admit(*vehicles[first : min(first + GROUP, FLEET - few)])
+    async with gateway.connection.transaction(force_rollback=True):
+        before = await read(gateway)
+        offered = await gateway.admit(*vehicles[-few:])
+        await polls.standings(gateway.connection, [vin(number) for number in range(FLEET - few, FLEET)])
+        wanted = [Beginning(vehicle, action, SHA256) for vehicle, action in offered.items()]
+        for _ in range(2):  # the second time they are known to have begun
+            assert await begin_group(gateway.connection, wanted) == [True] * few
+        for said in (("proceeding", "none"), ("closed", "success")):
+            await gateway.record(*(report(vehicle, action, *said) for vehicle, action in offered.items()))
+        rows = await read(gateway)
+    found = {table: rows[table][1] - before[table][1] for table in GROWING}
+    assert max(found.values()) < 50 * few < FLEET / 2, found
+
+
+@pytest.mark.parametrize("known", ["", "ANALYZE"])
+@pytest.mark.parametrize("what", [_tick, _shut, _resume], ids=lambda what: what.__name__[1:])
+async def test_a_campaign_finds_who_is_in_flight_without_those_who_wait_and_those_of_others(
+    what: Callable[[Connection, int], object], known: str, fleet: Fleet, gateway: Gateway
+) -> None:
+    few = 20
+    limits = {"in_flight": FLEET, **NO_BRAKE}
+    of_another = fleet.add(cars(FLEET // 2))
+    fleet.launch(name="Another", limits=limits)
+    assert len(await gateway.admit(*of_another)) == FLEET // 2
+    vehicles = fleet.add(cars(FLEET // 2, first=FLEET))
+    campaign = fleet.launch(limits=limits)
+    if known:
+        fleet.run(known)
+    for vehicle, action in (await gateway.admit(*vehicles[:few])).items():
+        assert await gateway.begin(vehicle, action)
+        await gateway.say(vehicle, action, "proceeding")
+    with fleet.engine.begin() as connection:
+        what(connection, campaign)
+        rows = {row[0]: row[1:] for row in connection.exec_driver_sql(_READ)}
+    assert rows["assignment"][0] == 0
+    assert rows["assignment"][1] < 30 * few < FLEET / 2
+
+
+async def test_no_statement_of_a_group_is_shared_among_processes(fleet: Fleet, gateway: Gateway) -> None:
+    vehicles = fleet.add(cars(5))
+    fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    await gateway.connection.execute("SET debug_parallel_query = on")  # wherever PostgreSQL may
+    before = fleet.value(_PROCESSES)
+    offered = await gateway.admit(*vehicles)
+    for vehicle, action in offered.items():
+        assert await gateway.begin(vehicle, action)
+    for said in (("proceeding", "none"), ("closed", "success")):
+        await gateway.record(*(report(vehicle, action, *said) for vehicle, action in offered.items()))
+    await polls.standings(gateway.connection, [vin(number) for number in range(5)])
+    await gateway.connection.execute("SELECT pg_stat_force_next_flush()")
+    assert fleet.value(_PROCESSES) == before
 
 
 async def test_the_room_of_a_phase_is_counted_once_for_a_group_and_not_for_each_of_its_vehicles(
