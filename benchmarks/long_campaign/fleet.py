@@ -11,7 +11,7 @@ from benchmarks import fleet
 from benchmarks.fleet import INSTALLING
 from store.connect import Connection
 from store.evidence import SLICE_SQL
-from store.words import IN_FLIGHT_SQL
+from store.words import ANY_IN_FLIGHT_SQL
 
 _VEHICLES = """
 INSERT INTO vehicle (vin, model, country, region, lot, record_digest, config_wanted)
@@ -48,11 +48,11 @@ DECLARE
 BEGIN
     FOR ring IN SELECT * FROM phase WHERE campaign_id = NEW.id AND released_at IS NOT NULL ORDER BY number
     LOOP
-        UPDATE assignment
+        UPDATE assignment AS a
         SET state = CASE WHEN hashint4(vehicle_id) % {{failing}} = 0 THEN 'failed' ELSE 'succeeded' END,
             finished_at = clock_timestamp(), heard_at = clock_timestamp()
         WHERE campaign_id = NEW.id AND phase = ring.number
-          AND state IN ({IN_FLIGHT_SQL}) AND state = 'installing';
+          AND state = 'installing' AND {ANY_IN_FLIGHT_SQL};
         due := floor(
             ring.size * least(1, extract(epoch FROM clock_timestamp() - ring.released_at) / {{span}}));
         begun := (SELECT coalesce(sum(vehicles), 0) FROM tally

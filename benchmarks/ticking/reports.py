@@ -1,6 +1,7 @@
 """Outcomes as if vehicles had reported for two weeks; the tally and the slices follow by their trigger."""
 
 from store.connect import Connection
+from store.words import ANY_IN_FLIGHT_SQL
 
 #: Four phases one after the other. Of those that reported one in 250 failed, to which no guard objects: a
 #: breach shuts the gate, and a tick of a stopped campaign renews no lease. One in fifty still installs and is
@@ -19,12 +20,14 @@ _TWO_WEEKS_AGO = "UPDATE campaign SET window_began_at = now() - interval '14 day
 
 
 #: Of each phase some of those that still install, spread over the configurations.
-_SOME_MORE = """
+_SOME_MORE = f"""
 UPDATE assignment SET state = 'succeeded' WHERE (vehicle_id, campaign_id) IN (
     SELECT a.vehicle_id, a.campaign_id
     FROM phase AS p CROSS JOIN LATERAL (
-        SELECT * FROM assignment AS b
-        WHERE b.campaign_id = p.campaign_id AND b.phase = p.number AND b.state = 'installing' LIMIT %(each)s
+        SELECT a.* FROM assignment AS a
+        WHERE a.campaign_id = p.campaign_id AND a.phase = p.number AND a.state = 'installing'
+          AND {ANY_IN_FLIGHT_SQL}
+        LIMIT %(each)s
     ) AS a
     WHERE p.campaign_id = %(campaign)s AND p.number >= %(first)s)
 """
