@@ -46,7 +46,10 @@ class Targeting:
         """Freeze targets, phases and the facts they were decided on."""
         try:
             with refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
-                return Selection(sizes=campaigns.select_targets(connection, campaign_id))
+                sizes = campaigns.select_targets(connection, campaign_id)
+            with beating(), transaction(self._engine, _LONGEST) as connection:
+                campaigns.tell_planner(connection, sum(sizes.values()))
+            return Selection(sizes=sizes)
         except campaigns.Waiting as waits:
             raise ApplicationError(
                 str(waits),

@@ -47,12 +47,12 @@ UPDATE campaign SET gate_open = false, gate_seq = greatest(gate_seq, %(seq)s), s
 WHERE id = %(id)s
 """
 
-_WITHDRAW = f"""
+TAKE_BACK_SQL = f"""
 UPDATE assignment AS a SET state = 'pending'
 WHERE campaign_id = %(id)s AND state = 'offered' AND {ANY_IN_FLIGHT_SQL}
 """
 
-_ASK_TO_CANCEL = f"""
+ASK_TO_CANCEL_SQL = f"""
 UPDATE assignment AS a SET cancel_wanted = true
 WHERE campaign_id = %(id)s AND state = 'downloading' AND {ANY_IN_FLIGHT_SQL}
 """
@@ -113,9 +113,9 @@ def shut_gate(
     key = {"id": campaign_id, "seq": seq, "state": state.value}
     before = sum(tally(connection, campaign_id).values(), Tally())
     connection.exec_driver_sql(_SHUT_GATE, key)
-    connection.exec_driver_sql(_WITHDRAW, key)
+    connection.exec_driver_sql(TAKE_BACK_SQL, key)
     if cancel_started:
-        connection.exec_driver_sql(_ASK_TO_CANCEL, key)
+        connection.exec_driver_sql(ASK_TO_CANCEL_SQL, key)
     return exposed(before)
 
 

@@ -327,7 +327,7 @@ class AssignmentRow(SQLModel, table=True):
             "phase",
             "state",
             "offered_at",
-            postgresql_where=text(f"coalesce({_words('state', sorted(IN_FLIGHT))}, false)"),
+            postgresql_where=text(f"CASE WHEN {_words('state', sorted(IN_FLIGHT))} THEN true ELSE false END"),
         ),
         Index(
             "assignment_offer_until",

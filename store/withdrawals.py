@@ -10,8 +10,9 @@ from sqlalchemy.exc import OperationalError
 from campaign.journal import Line
 from campaign.problems import Problem, Refused, closest
 from store import journal
+from store.gate import ASK_TO_CANCEL_SQL, TAKE_BACK_SQL
 from store.stops import TELL_SQL
-from store.words import ANY_IN_FLIGHT_SQL, LOCK_SQL
+from store.words import LOCK_SQL
 
 _HASHES = """
 SELECT DISTINCT m #>> '{artifact,sha256}' FROM package AS p, jsonb_array_elements(p.body -> 'modules') AS m
@@ -35,18 +36,6 @@ ON CONFLICT DO NOTHING
 _SHUT = """
 UPDATE campaign SET gate_open = false, shut_at = coalesce(shut_at, clock_timestamp()) WHERE id = %(id)s
 """
-
-_TAKE_BACK = f"""
-UPDATE assignment AS a SET state = 'pending'
-WHERE campaign_id = %(id)s AND state = 'offered' AND {ANY_IN_FLIGHT_SQL}
-"""
-
-#: Also those that a campaign left behind when it ended.
-_ASK_TO_CANCEL = f"""
-UPDATE assignment AS a SET cancel_wanted = true
-WHERE campaign_id = %(id)s AND state = 'downloading' AND {ANY_IN_FLIGHT_SQL}
-"""
-
 
 _REFUSED = "SELECT actor, reason FROM withdrawal WHERE sha256 = ANY(%(hashes)s) ORDER BY at LIMIT 1"
 
@@ -113,11 +102,12 @@ def _stop(engine: Engine, campaign_id: int, line: Line | None, patience: str) ->
             connection.exec_driver_sql(LOCK_SQL, ([campaign_id],))
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             if line is not None:
-                for statement in (_SHUT, _TAKE_BACK):
+                for statement in (_SHUT, TAKE_BACK_SQL):
                     connection.exec_driver_sql(statement, key)
                 journal.write(connection, campaign_id, (line,))
                 connection.exec_driver_sql(TELL_SQL, (campaign_id,))
-            connection.exec_driver_sql(_ASK_TO_CANCEL, key)
+            # Also those that a campaign left behind when it ended.
+            connection.exec_driver_sql(ASK_TO_CANCEL_SQL, key)
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise

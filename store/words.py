@@ -36,7 +36,7 @@ HARMED_SQL = sql_list(HARMED)
 #: Whether an assignment ``a`` is in flight, for who looks for those of a campaign: an index has them in these
 #: words only. Said plainly, the planner would take it also for the one assignment of a vehicle, and read
 #: through all in flight (docs/adr/0038).
-ANY_IN_FLIGHT_SQL = f"coalesce(a.state IN ({IN_FLIGHT_SQL}), false)"
+ANY_IN_FLIGHT_SQL = f"CASE WHEN a.state IN ({IN_FLIGHT_SQL}) THEN true ELSE false END"
 
 #: Whether a campaign ``c`` delivers at this moment. Not now(): a transaction may have waited for a lock.
 DELIVERING_SQL = "(c.gate_open AND c.lease_until > clock_timestamp())"

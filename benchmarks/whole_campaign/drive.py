@@ -23,10 +23,8 @@ _FILE = "SELECT body #>> '{modules,0,artifact,sha256}' FROM package LIMIT 1"
 #: Whoever is told that there is nothing for it comes again, in seconds.
 _AGAIN = 0.05
 
-_STORY = (
-    Said(execution="proceeding", finished="none", details=("0 % written",)),
-    Said(execution="closed", finished="success", details=("Update installed.",)),
-)
+_BEGINS = Said(execution="proceeding", finished="none", details=("0 % written",))
+_ENDS = Said(execution="closed", finished="success", details=("Update installed.",))
 
 
 def drive(url: str, vins: Sequence[str], in_flight: int) -> Spent:
@@ -51,10 +49,12 @@ async def _drive(url: str, vins: Sequence[str], in_flight: int) -> Spent:
                 waiting += others
                 if actions:
                     begun.append(actions)
-                if begun and (not actions or sum(map(len, begun)) >= in_flight):
-                    await _installed(connection, begun.popleft(), spent)
+                elif begun:
+                    await _report(connection, begun.popleft(), _ENDS, spent)
+                while sum(map(len, begun)) > in_flight:
+                    await _report(connection, begun.popleft(), _ENDS, spent)
             if not waiting and begun:
-                await _installed(connection, begun.popleft(), spent)
+                await _report(connection, begun.popleft(), _ENDS, spent)
             elif len(waiting) == len(left):
                 # Its phase is not released, or the cap is full.
                 with spent.on("waiting", connection.info.backend_pid):
@@ -66,7 +66,7 @@ async def _drive(url: str, vins: Sequence[str], in_flight: int) -> Spent:
 async def _offered(
     connection: psycopg.AsyncConnection, vins: Sequence[str], sha256: str, spent: Spent
 ) -> tuple[dict[int, int], list[str]]:
-    """One group polls, and who is admitted begins: the actions of these by vehicle, and all others."""
+    """One group polls, and who is admitted begins to install: their actions by vehicle, and all others."""
     session = connection.info.backend_pid
     with spent.on("poll", session):
         found = await standings(connection, vins)
@@ -82,13 +82,16 @@ async def _offered(
             may = await begin_group(connection, wanted)
     began = {each.vehicle_id: each.action for each, allowed in zip(wanted, may, strict=True) if allowed}
     spent.refused += len(offered) - len(began)
+    if began:
+        await _report(connection, began, _BEGINS, spent)
     served = {admissible[vehicle] for vehicle in began}
     return began, [vin for vin in vins if vin not in served]
 
 
-async def _installed(connection: psycopg.AsyncConnection, actions: Mapping[int, int], spent: Spent) -> None:
-    """One group tells how it installs, and that it has."""
+async def _report(
+    connection: psycopg.AsyncConnection, actions: Mapping[int, int], said: Said, spent: Spent
+) -> None:
+    """One group tells how far it is."""
     with spent.on("report", connection.info.backend_pid):
-        for said in _STORY:
-            told = [Report(vehicle, action, "deployment", said) for vehicle, action in actions.items()]
-            await record_group(connection, told)
+        told = [Report(vehicle, action, "deployment", said) for vehicle, action in actions.items()]
+        await record_group(connection, told)

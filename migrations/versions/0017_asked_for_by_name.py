@@ -12,18 +12,20 @@ down_revision = "0016"
 
 
 def _make(where: str) -> None:
-    op.drop_index("assignment_in_flight", "assignment")
+    """Under another name first: while an index is made others read on, while one goes they do not."""
     op.create_index(
-        "assignment_in_flight",
+        "assignment_in_flight_now",
         "assignment",
         ["campaign_id", "phase", "state", "offered_at"],
         unique=False,
         postgresql_where=sa.text(where),
     )
+    op.drop_index("assignment_in_flight", "assignment")
+    op.execute("ALTER INDEX assignment_in_flight_now RENAME TO assignment_in_flight")
 
 
 def upgrade() -> None:
-    _make("coalesce(state IN ('downloading', 'installing', 'offered'), false)")
+    _make("CASE WHEN state IN ('downloading', 'installing', 'offered') THEN true ELSE false END")
 
 
 def downgrade() -> None:

@@ -9,6 +9,8 @@ from activities.targeting import WAITING, Targeting
 from campaign.package import Package
 from tests.store.fleet import MODULE, Fleet, define
 
+_KNOWN = "SELECT reltuples::int FROM pg_class WHERE relname = 'assignment'"
+
 OTHER = Package.model_validate({"name": "Pkg2", "modules": [MODULE | {"version": "1.5.0"}]})
 
 
@@ -27,3 +29,14 @@ def test_a_selection_that_meets_another_campaign_waits_or_is_refused(
     assert (caught.value.type, caught.value.non_retryable) == (kind, final)
     assert (caught.value.category is ApplicationErrorCategory.BENIGN) is not final
     assert "campaign 'Winter' is not done with 10 of its vehicles" in caught.value.message
+
+
+def test_after_a_selection_the_planner_knows_how_many_assignments_there_are(fleet: Fleet) -> None:
+    fleet.run("ANALYZE assignment")
+    fleet.register(define())
+    [[campaign]] = fleet.rows("SELECT id FROM campaign")
+    ActivityEnvironment().run(Targeting(fleet.engine).select_targets, campaign)
+    assert fleet.value(_KNOWN) == fleet.value("SELECT count(*) FROM assignment") > 0
+    fleet.run("UPDATE pg_class SET reltuples = 1000 WHERE relname = 'assignment'")  # as if it were few
+    ActivityEnvironment().run(Targeting(fleet.engine).select_targets, campaign)
+    assert fleet.value(_KNOWN) == 1000

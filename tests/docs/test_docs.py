@@ -45,6 +45,7 @@ from commands.documents import _Loader
 from docs.diagrams import BLOCK, diagrams
 from runtime.settings import PREFIX, Settings
 from starter import app
+from store.words import ANY_IN_FLIGHT_SQL
 from workflows import search
 from workflows.campaign import CampaignWorkflow
 
@@ -503,3 +504,12 @@ def test_no_page_names_a_path_of_one_machine_or_a_package_registry(page: Path) -
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_page_is_plain_text_without_pictographs(page: Path) -> None:
     assert not re.findall(r"[\u2600-\u27bf\U0001f000-\U0001faff]", read(page))
+
+
+def test_statements_that_look_for_vehicles_in_flight_have_their_index() -> None:
+    statements = [body for page in PAGES for kind, body in FENCE.findall(page.read_text()) if kind == "sql"]
+    in_flight = [
+        each for each in statements if re.search(r"state = '(offered|downloading|installing)'", each)
+    ]
+    assert in_flight
+    assert all(ANY_IN_FLIGHT_SQL in each for each in in_flight)

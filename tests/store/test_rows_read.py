@@ -6,12 +6,28 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
+from campaign.assignment import Target
+from campaign.cohorts import Cohort
 from campaign.lifecycle import State
 from store import gate, polls
 from store.beginning import Beginning, begin_group
+from store.campaigns import tell_planner
+from store.exclusion import exclude
 from store.reports import Report
 from store.supervision import tick
-from tests.store.fleet import HOUR, NO_BRAKE, SHA256, Fleet, Gateway, cars, report, vin, watch
+from tests.store.fleet import (
+    HOUR,
+    NO_BRAKE,
+    SHA256,
+    Fleet,
+    Gateway,
+    cars,
+    connected,
+    earlier,
+    report,
+    vin,
+    watch,
+)
 
 FLEET = 4_000
 GROUP = 200
@@ -41,6 +57,12 @@ async def read(gateway: Gateway) -> dict[str, tuple[int, int]]:
 
 def _tick(connection: Connection, campaign: int) -> object:
     return tick(connection, watch(campaign), HOUR)
+
+
+def _late_tick(connection: Connection, campaign: int) -> object:
+    found = tick(connection, watch(campaign), HOUR)
+    assert found.phases[0].tally.by_state.keys() == {Target.PENDING, Target.STALLED, Target.SILENT}
+    return found
 
 
 def _shut(connection: Connection, campaign: int) -> object:
@@ -127,11 +149,11 @@ async def test_a_group_reads_none_of_the_others_in_flight_whatever_was_known_bef
 
 
 @pytest.mark.parametrize("known", ["", "ANALYZE"])
-@pytest.mark.parametrize("what", [_tick, _shut, _resume], ids=lambda what: what.__name__[1:])
+@pytest.mark.parametrize("what", [_tick, _late_tick, _shut, _resume], ids=lambda what: what.__name__[1:])
 async def test_a_campaign_finds_who_is_in_flight_without_those_who_wait_and_those_of_others(
     what: Callable[[Connection, int], object], known: str, fleet: Fleet, gateway: Gateway
 ) -> None:
-    few = 20
+    few = 30
     limits = {"in_flight": FLEET, **NO_BRAKE}
     of_another = fleet.add(cars(FLEET // 2))
     fleet.launch(name="Another", limits=limits)
@@ -140,9 +162,15 @@ async def test_a_campaign_finds_who_is_in_flight_without_those_who_wait_and_thos
     campaign = fleet.launch(limits=limits)
     if known:
         fleet.run(known)
-    for vehicle, action in (await gateway.admit(*vehicles[:few])).items():
-        assert await gateway.begin(vehicle, action)
-        await gateway.say(vehicle, action, "proceeding")
+    for place, (vehicle, action) in enumerate((await gateway.admit(*vehicles[:few])).items()):
+        if place % 3:
+            assert await gateway.begin(vehicle, action)
+        if place % 3 == 1:
+            await gateway.say(vehicle, action, "proceeding")
+    if what is _late_tick:
+        fleet.run(
+            f"UPDATE assignment SET {earlier('10 days')} WHERE campaign_id = {campaign} AND attempt = 1"
+        )
     with fleet.engine.begin() as connection:
         what(connection, campaign)
         rows = {row[0]: row[1:] for row in connection.exec_driver_sql(_READ)}
@@ -150,7 +178,61 @@ async def test_a_campaign_finds_who_is_in_flight_without_those_who_wait_and_thos
     assert rows["assignment"][1] < 30 * few < FLEET / 2
 
 
+async def test_to_leave_a_cohort_out_reads_through_the_table_once_at_most(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    few = 30
+    vehicles = fleet.add(cars(few, country="NO") + cars(FLEET - few, first=few, country="DE"))
+    campaign = fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
+    for place, (vehicle, action) in enumerate((await gateway.admit(*vehicles[:few])).items()):
+        if place % 2:
+            assert await gateway.begin(vehicle, action)
+    with fleet.engine.begin() as connection:
+        assert exclude(connection, campaign, Cohort.read("country=NO")) == few / 2
+        rows = {row[0]: row[1:] for row in connection.exec_driver_sql(_READ)}
+    assert rows["assignment"][0] <= FLEET  # for slices of time: those who have begun, also those who are done
+    assert rows["assignment"][1] < 30 * few < FLEET / 2
+
+
+async def test_a_plan_made_for_a_pilot_reads_none_of_those_selected_later(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    few = 20
+    limits = {"in_flight": 2 * FLEET, **NO_BRAKE}
+    vehicles = fleet.add(cars(5 * few))
+    fleet.launch(name="Pilot", limits=limits)
+    await gateway.connection.execute("VACUUM ANALYZE")
+    vins = dict(fleet.rows("SELECT id, vin FROM vehicle"))
+
+    async def play(group: list[int]) -> None:
+        await polls.standings(gateway.connection, [vins[vehicle] for vehicle in group])
+        offered = await gateway.admit(*group)
+        wanted = [Beginning(vehicle, action, SHA256) for vehicle, action in offered.items()]
+        for _ in range(2):
+            async with gateway.connection.transaction():
+                assert await begin_group(gateway.connection, wanted) == [True] * len(group)
+        for said in (("proceeding", "none"), ("closed", "success")):
+            await gateway.record(*(report(vehicle, action, *said) for vehicle, action in offered.items()))
+
+    for first in range(0, 4 * few, 4):  # often enough that the connection keeps the plan of each statement
+        await play(vehicles[first : first + 4])
+    async with connected(fleet.url) as another:
+        others = fleet.add(cars(FLEET, first=5 * few))
+        fleet.launch(name="Another", limits=limits)
+        with fleet.engine.begin() as connection:
+            tell_planner(connection, FLEET)
+        assert len(await another.admit(*others)) == FLEET
+    async with gateway.connection.transaction(force_rollback=True):
+        before = await read(gateway)
+        await play(vehicles[4 * few :])
+        rows = await read(gateway)
+    found = {table: rows[table][1] - before[table][1] for table in GROWING}
+    assert max(found.values()) < 50 * few < FLEET / 2, found
+
+
 async def test_no_statement_of_a_group_is_shared_among_processes(fleet: Fleet, gateway: Gateway) -> None:
+    if gateway.connection.info.server_version < 180_000:
+        pytest.skip("PostgreSQL counts such processes since 18; that they are off is asked of any")
     vehicles = fleet.add(cars(5))
     fleet.launch(limits={"in_flight": FLEET, **NO_BRAKE})
     await gateway.connection.execute("SET debug_parallel_query = on")  # wherever PostgreSQL may
