@@ -103,8 +103,13 @@ def exclude(connection: Connection, campaign_id: int, cohort: Cohort) -> int:
     return int(connection.exec_driver_sql(_COUNT, key).scalar_one())
 
 
-def sweep(connection: Connection, campaign_id: int) -> None:
-    """Move some excluded vehicles that have not begun into their bucket; the lock must be held."""
+def sweep(connection: Connection, campaign_id: int) -> bool:
+    """Move some excluded vehicles that have not begun into their bucket; whether there were any.
+
+    The lock must be held.
+    """
     key = {"id": campaign_id, "most": SWEEP}
-    if connection.exec_driver_sql(_WAITING, key).scalar_one():
+    found = bool(connection.exec_driver_sql(_WAITING, key).scalar_one())
+    if found:
         connection.exec_driver_sql(_MOVE, key)
+    return found

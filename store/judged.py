@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from campaign.assignment import Tally, Target
 from campaign.brake import Matured
@@ -31,15 +31,23 @@ from store.evidence import (
 from store.guarded import Guarded
 from store.sums import Rows, Sums, count
 
-#: All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
-_PHASES = f"""
+
+def phases_sql(*more: str) -> str:
+    """The phases ``p`` of a campaign ``c`` by number, with what ``judged`` wants to know of them and then
+    more columns: a tick asks once for all it wants."""
+    # All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
+    return f"""
 SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after, c.selected_at,
        array_to_string(c.excluded, '; '), {SERVER_SQL},
-       {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")}, e.matured
+       {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")},
+       {", ".join(("e.matured", *more))}
 FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
 LEFT JOIN edition AS e ON e.campaign_id = p.campaign_id AND e.phase = p.number
 WHERE p.campaign_id = %(id)s ORDER BY p.number
 """
+
+
+_PHASES = phases_sql()
 _GUARDED = slice(7)
 _EDITION = 7
 _SELECTION = slice(10, 12)
@@ -98,7 +106,7 @@ def memory(campaign_id: int, phase: int) -> _Memory:
 
 
 def _remembered(row: Sequence[Any]) -> Judged | None:
-    """What was found when all that it depends on was as it is in a row of ``_PHASES``."""
+    """What was found when all that it depends on was as it is in a row of ``phases_sql``."""
     latest = memory(*row[:2]).latest
     return latest[1] if latest is not None and latest[0] == tuple(row[_DEPENDS_ON]) else None
 
@@ -125,14 +133,18 @@ def _not_over(phase: int, tally: Tally) -> bool:
 
 
 def judged(
-    connection: Connection, campaign_id: int, complete: Callable[[int, Tally], bool] = _not_over
+    connection: Connection,
+    campaign_id: int,
+    complete: Callable[[int, Tally], bool] = _not_over,
+    phases: Sequence[Row[Any]] | None = None,
 ) -> list[Judged]:
     """Judge every phase, by number, by what has matured.
 
     Args:
         complete: whether nobody of a phase with this tally is under way any more.
+        phases: rows of ``phases_sql`` that are still true.
     """
-    rows = connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
+    rows = phases or connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
     known = {row.number: _remembered(row) for row in rows}
     bases = {row.number: _base(row) for row in rows}
     new = [row for row in rows if known[row.number] is None]

@@ -6,10 +6,15 @@ import pytest
 
 from campaign.assignment import ATTEMPTS, Target
 from campaign.supervision import Mode
-from tests.store.fleet import HOUR, Fleet, Gateway, cars, earlier, plain
+from store.supervision import tick
+from tests.store.fleet import HOUR, Fleet, Gateway, cars, earlier, plain, watch
 
 TWO = [{"rollout_percent": 20}, {"rollout_percent": 100}]
 ALLOWANCE = "SELECT allowance FROM phase ORDER BY number"
+#: The lock is what brings that about.
+_PLANNED = """
+SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement NOT LIKE '%%plan_cache_mode%%'
+"""
 LEFT = "SELECT extract(epoch FROM lease_until - clock_timestamp()) / 60 FROM campaign"
 
 
@@ -195,3 +200,15 @@ def test_a_tick_changes_nothing_when_there_is_nothing_to_change(fleet: Fleet) ->
     before = fleet.rows(columns), fleet.states(campaign)
     fleet.tick(campaign)
     assert (fleet.rows(columns), fleet.states(campaign)) == before
+
+
+def test_what_a_tick_asks_is_planned_once(fleet: Fleet) -> None:
+    campaign, _ = started(fleet)
+    with fleet.engine.connect() as connection:
+        for _ in range(20):
+            with connection.begin():
+                tick(connection, watch(campaign), HOUR)
+        with connection.begin():
+            planned = connection.exec_driver_sql(_PLANNED).all()
+    assert planned
+    assert all(anew == 0 < kept for anew, kept in planned)
