@@ -18,7 +18,12 @@ from store.packages import package
 RIVAL_ONE_IN = 20
 
 #: A count and percents, each in the seeded order.
-PHASES = [{"rollout_percent": 1}, {"rollout_percent": 5}, {"rollout_percent": 25}, {"rollout_percent": 100}]
+PHASES: list[dict[str, object]] = [
+    {"rollout_percent": 1},
+    {"rollout_percent": 5},
+    {"rollout_percent": 25},
+    {"rollout_percent": 100},
+]
 
 
 def fill(connection: Connection, vehicles: int) -> None:

@@ -7,7 +7,7 @@ match the phase; count phases take exactly so many who are in no earlier phase.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -190,44 +190,59 @@ def _members(
 
     A phase needs the place of its last vehicle only, not a place for every vehicle.
     """
-    last = _last_of_percents(connection, definition, eligible)
+    last = _last_by_rank(connection, definition, eligible)
     members: list[ColumnElement[bool]] = []
     for number, phase in enumerate(definition.phases, start=1):
         matching, place = _matching(eligible, number, phase), _place(eligible, phase)
-        if phase.rollout_count is not None:
+        if phase.rollout_count is not None and number not in last:
             others = [not_(member) for member in members]
             found = select(place).where(matching, *others).order_by(place)
             last[number] = connection.scalar(found.offset(phase.rollout_count - 1).limit(1))
         # Where there are fewer than it would take, a phase takes all that match.
-        within = true() if last.get(number) is None else place <= literal(last[number], BigInteger)
+        within = true() if last[number] is None else place <= literal(last[number], BigInteger)
         members.append(and_(matching, within))
     return members
 
 
-def _last_of_percents(
+def _last_by_rank(
     connection: Connection, definition: Definition, eligible: FromClause
 ) -> dict[int, int | None]:
-    """The place of the last vehicle of each percent phase that does not take all, by the phase's number."""
-    percents = {
-        number: (phase, Fraction(phase.rollout_percent) / 100)
-        for number, phase in enumerate(definition.phases, start=1)
-        if phase.rollout_percent is not None and phase.rollout_percent < 100
-    }
-    if not percents:
-        return {}
-    counts = [
-        func.count().filter(_matching(eligible, number, phase)) for number, (phase, _) in percents.items()
-    ]
-    sizes = dict(zip(percents, connection.execute(select(*counts).select_from(eligible)).one(), strict=True))
+    """The place of the last vehicle of each phase, by the phase's number, where its rank among those that
+    match the phase is known; None where the phase takes all of them."""
+    phases = dict(enumerate(definition.phases, start=1))
+    counts = [func.count().filter(_matching(eligible, number, phase)) for number, phase in phases.items()]
+    sizes = dict(zip(phases, connection.execute(select(*counts).select_from(eligible)).one(), strict=True))
+    ranks = _ranks(phases, sizes)
+    last: dict[int, int | None] = dict.fromkeys(ranks)
+    wanted = [number for number, rank in ranks.items() if rank < sizes[number]]
     places = []
-    for number, (phase, share) in percents.items():
-        # Rounded up, so that a small percentage of a small population is somebody rather than nobody. Half a
-        # vehicle less is the fraction: it stands for this very vehicle whatever is lost in floating point.
-        fraction = (ceil(sizes[number] * share) - 0.5) / sizes[number] if sizes[number] else 0.5
-        place = func.percentile_disc(literal(fraction, Double)).within_group(_place(eligible, phase))
-        places.append(place.filter(_matching(eligible, number, phase)))
-    # Phases of the same vehicles in the same order share one sort.
-    return dict(zip(percents, connection.execute(select(*places).select_from(eligible)).one(), strict=True))
+    for number in wanted:
+        # Half a vehicle less: the fraction stands for this very one whatever is lost in floating point.
+        fraction = (ranks[number] - 0.5) / sizes[number]
+        place = func.percentile_disc(literal(fraction, Double)).within_group(_place(eligible, phases[number]))
+        places.append(place.filter(_matching(eligible, number, phases[number])))
+    if places:
+        # Phases of the same vehicles in the same order share one sort.
+        row = connection.execute(select(*places).select_from(eligible)).one()
+        last |= dict(zip(wanted, row, strict=True))
+    return last
+
+
+def _ranks(phases: Mapping[int, Phase], sizes: Mapping[int, int]) -> dict[int, int]:
+    """Which of the vehicles that match a phase, in its order, is its last one. A share says so by itself, a
+    count only where all phases up to it take from everybody in the same order."""
+    ranks: dict[int, int] = {}
+    taken, alike = 0, True
+    for number, phase in phases.items():
+        alike = alike and not phase.criteria and phase.order is not Order.VOLUNTEERS_FIRST
+        if phase.rollout_percent is not None:
+            # Rounded up, so that a small percentage of a small population is somebody rather than nobody.
+            ranks[number] = ceil(sizes[number] * Fraction(phase.rollout_percent) / 100)
+        elif alike and phase.rollout_count is not None:
+            ranks[number] = taken + phase.rollout_count
+        if alike:
+            taken = max(taken, ranks[number])
+    return ranks
 
 
 def _matching(eligible: FromClause, number: int, phase: Phase) -> ColumnElement[bool]:

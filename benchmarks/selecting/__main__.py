@@ -92,7 +92,7 @@ def measure(vehicles: int) -> Taken:
         targets.rival(connection, work, vehicles // targets.RIVAL_ONE_IN)
         settle(connection)
         with taken.taking("preview"):
-            _preview(work, targets.definition(connection, "Previewed"))
+            _preview(work, targets.definition(connection, "Previewed", phases=_phases(vehicles)))
         campaign = _select(connection, work, taken, vehicles)
         with taken.taking("first offer"):
             asyncio.run(_first_offer(url, work, campaign))
@@ -108,13 +108,18 @@ def measure(vehicles: int) -> Taken:
     return taken
 
 
+def _phases(vehicles: int) -> list[dict[str, object]]:
+    """The usual ones, the second of them by an exact count: a twentieth with those of the first."""
+    return [targets.PHASES[0], {"rollout_count": vehicles // 25}, *targets.PHASES[2:]]
+
+
 def _select(connection: Connection, work: Engine, taken: Taken, vehicles: int) -> int:
     """Select `raw.TIMES`, each time without the rows of the last one; the campaign that keeps its own."""
     campaign, each = 0, []
     for number in range(raw.TIMES):
         connection.execute("DELETE FROM assignment WHERE campaign_id = %s", [campaign])
         connection.execute("VACUUM FULL assignment")
-        wanted = targets.definition(connection, f"Measured {number}")
+        wanted = targets.definition(connection, f"Measured {number}", phases=_phases(vehicles))
         with taken.taking("register"), work.begin() as own:
             campaign = register(own, wanted, wanted.name, "run").campaign_id
         settle(connection)
