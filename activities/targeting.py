@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -13,7 +15,12 @@ from activities.transaction import transaction
 from campaign.definition import Definition
 from store import campaigns
 
+log = structlog.get_logger()
+
 _LONGEST = timedelta(minutes=25)
+
+#: How long PostgreSQL may look at what was selected; a second for millions.
+_LOOK = timedelta(minutes=1)
 
 #: The error type of a selection that waits for another campaign to end.
 WAITING = "Waiting"
@@ -47,9 +54,6 @@ class Targeting:
         try:
             with refusing(), beating(), transaction(self._engine, _LONGEST) as connection:
                 sizes = campaigns.select_targets(connection, campaign_id)
-            with beating(), transaction(self._engine, _LONGEST) as connection:
-                campaigns.tell_planner(connection, sum(sizes.values()))
-            return Selection(sizes=sizes)
         except campaigns.Waiting as waits:
             raise ApplicationError(
                 str(waits),
@@ -57,3 +61,13 @@ class Targeting:
                 category=ApplicationErrorCategory.BENIGN,
                 next_retry_delay=_ASK_AGAIN,
             ) from None
+        self._tell_planner(sum(sizes.values()))
+        return Selection(sizes=sizes)
+
+    def _tell_planner(self, added: int) -> None:
+        """What was selected stands; where PostgreSQL cannot be told of it now, autovacuum will tell."""
+        try:
+            with beating(), transaction(self._engine, _LOOK) as connection:
+                campaigns.tell_planner(connection, added)
+        except OperationalError as error:
+            log.warning("planner not told of a selection", reason=type(error.orig).__name__)

@@ -17,7 +17,7 @@ from store.packages import package
 #: One in so many vehicles more belongs to a campaign that is not done with it.
 RIVAL_ONE_IN = 20
 
-#: A count and percents, each in the seeded order.
+#: Percents, each in the seeded order.
 PHASES: list[dict[str, object]] = [
     {"rollout_percent": 1},
     {"rollout_percent": 5},

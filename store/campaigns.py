@@ -328,9 +328,14 @@ def tell_planner(connection: Connection, added: int) -> None:
     """Have PostgreSQL look at the assignments if a selection has added many to those it knew of.
 
     Not left to autovacuum, which comes a minute later: until then each group of polls and reports would read
-    through the table, by a plan that was right for the few rows it had before.
+    through the table, by a plan that was right for the few rows it had before. A launch waits but a moment
+    for somebody who holds the table; autovacuum makes way within a second.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: somebody else holds the table.
     """
     if added > _NEWS * connection.exec_driver_sql(_KNOWN).scalar_one():
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
         connection.exec_driver_sql("ANALYZE assignment")
 
 

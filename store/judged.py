@@ -144,7 +144,9 @@ def judged(
         complete: whether nobody of a phase with this tally is under way any more.
         phases: rows of ``phases_sql`` that are still true.
     """
-    rows = phases or connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
+    rows = phases
+    if rows is None:
+        rows = connection.exec_driver_sql(_PHASES, {"id": campaign_id}).fetchall()
     known = {row.number: _remembered(row) for row in rows}
     bases = {row.number: _base(row) for row in rows}
     new = [row for row in rows if known[row.number] is None]

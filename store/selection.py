@@ -210,6 +210,8 @@ def _last_by_rank(
     """The place of the last vehicle of each phase, by the phase's number, where its rank among those that
     match the phase is known; None where the phase takes all of them."""
     phases = dict(enumerate(definition.phases, start=1))
+    if all(phase.rollout_percent == 100 for phase in definition.phases):
+        return dict.fromkeys(phases)
     counts = [func.count().filter(_matching(eligible, number, phase)) for number, phase in phases.items()]
     sizes = dict(zip(phases, connection.execute(select(*counts).select_from(eligible)).one(), strict=True))
     ranks = _ranks(phases, sizes)

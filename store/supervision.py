@@ -30,8 +30,8 @@ from store.words import ANY_IN_FLIGHT_SQL, WITHDRAWN_SQL
 #: ``LOCK_SQL`` for one campaign. A tick asks the same each time and is planned once: to plan what it asks of
 #: phases takes four times as long as to find it, and PostgreSQL would do it anew in some ticks.
 _LOCK = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true) FROM campaign WHERE id = %(id)s
-FOR NO KEY UPDATE
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)
+FROM campaign WHERE id = %(id)s FOR NO KEY UPDATE
 """
 
 _CAMPAIGN = f"""

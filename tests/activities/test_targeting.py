@@ -40,3 +40,12 @@ def test_after_a_selection_the_planner_knows_how_many_assignments_there_are(flee
     fleet.run("UPDATE pg_class SET reltuples = 1000 WHERE relname = 'assignment'")  # as if it were few
     ActivityEnvironment().run(Targeting(fleet.engine).select_targets, campaign)
     assert fleet.value(_KNOWN) == 1000
+
+
+def test_a_selection_stands_where_somebody_else_holds_the_table_for_long(fleet: Fleet) -> None:
+    fleet.register(define())
+    [[campaign]] = fleet.rows("SELECT id FROM campaign")
+    with fleet.engine.begin() as another:
+        another.exec_driver_sql("LOCK TABLE assignment IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        selection = ActivityEnvironment().run(Targeting(fleet.engine).select_targets, campaign)
+    assert sum(selection.sizes.values()) == fleet.value("SELECT count(*) FROM assignment") > 0
