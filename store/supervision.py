@@ -125,13 +125,13 @@ def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     connection.exec_driver_sql(_LOCK, key)
     campaign = connection.exec_driver_sql(_CAMPAIGN, key).one()
     phases = connection.exec_driver_sql(_PHASES, key).fetchall()
-    as_read = not _housekeeping(connection, key, phases)
+    moved = _housekeeping(connection, key, phases)
     if campaign.excluded:
-        as_read = not sweep(connection, watch.campaign_id) and as_read
+        moved |= sweep(connection, watch.campaign_id)
     if any(phase.matures for phase in phases):
         connection.exec_driver_sql(MATURE_SQL, key)
-        as_read = False
-    found = judged(connection, watch.campaign_id, partial(_complete, watch), phases if as_read else None)
+        moved = True
+    found = judged(connection, watch.campaign_id, partial(_complete, watch), None if moved else phases)
     breach = _breach(found)
     if breach is not None:
         connection.exec_driver_sql(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), watch.campaign_id))

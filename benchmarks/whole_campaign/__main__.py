@@ -7,7 +7,7 @@ code of the gateway, without HTTP, in a few processes. All of 1,000,000: --vehic
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,13 +112,16 @@ def _tell(sheet: Sheet, large: Run, small: Sequence[Run]) -> None:
         ("", large.spent.seconds, smaller.seconds),
         (", time of the processor", large.spent.processor, smaller.processor),
     ):
-        once, floor = (1e6 * sum(each[stage] for stage in _ONCE) for each in (ours, floors))
-        each_of_few = floor / sum(each.vehicles for each in small)
-        sheet.add(f"{name}{kind}", once / large.vehicles, "us", floor=each_of_few, at_most=goal)
+        floor = _once(floors, sum(each.vehicles for each in small))
+        sheet.add(f"{name}{kind}", _once(ours, large.vehicles), "us", floor=floor, at_most=goal)
     for when, each in zip(("before", "after"), small, strict=True):
-        once = 1e6 * sum(each.spent.seconds[stage] for stage in _ONCE)
-        sheet.add(f"of it the small one {when}", once / each.vehicles, "us")
+        sheet.add(f"of it the small one {when}", _once(each.spent.seconds, each.vehicles), "us")
     sheet.add("database", large.database_bytes / 2**20, "MiB")
+
+
+def _once(seconds: Mapping[str, float], vehicles: int) -> float:
+    """Microseconds of a vehicle in what is done once for it."""
+    return 1e6 * sum(seconds[stage] for stage in _ONCE) / vehicles
 
 
 async def _campaign(
