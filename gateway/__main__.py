@@ -10,14 +10,12 @@ from contextlib import suppress
 import structlog
 
 from gateway.app import create_app
-from gateway.server import create_pool, create_recorder, create_server, loop_factory
+from gateway.pool import create_pool
+from gateway.server import create_server, loop_factory
 from runtime.database import check_schema, database_url
 from runtime.errors import RuntimeFault, SettingsError
 from runtime.logging import configure_logging
 from runtime.settings import Settings, load_settings
-
-#: After so long the thread that records (gateway/recorder.py) has its turn: the campaign is locked meanwhile.
-HANDED_OVER_SECONDS = 0.0005
 
 log = structlog.get_logger("gateway")
 
@@ -26,11 +24,10 @@ async def serve(url: str, settings: Settings) -> None:
     """Serve until a signal comes, then finish what is under way."""
     # uvicorn drains and then raises the signal again; it must not end us with the pool still open.
     _on_signals(lambda *_: None)
-    async with create_pool(url) as pool, create_recorder(url) as recorder:
+    async with create_pool(url) as pool:
         _collect_seldom()
-        sys.setswitchinterval(HANDED_OVER_SECONDS)
         log.info("gateway_serving", host=settings.gateway_host, port=settings.gateway_port)
-        await create_server(create_app(pool, recorder, settings), settings).serve()
+        await create_server(create_app(pool, settings), settings).serve()
     log.info("gateway_stopped")
 
 

@@ -28,9 +28,9 @@ from gateway.known import Known, Vehicle
 from gateway.links import Links
 from gateway.objects import Objects
 from gateway.poll import Poll
+from gateway.pool import Pool
 from gateway.proxies import Proxies
 from gateway.quota import Quota
-from gateway.recorder import Pool, Recorder
 from gateway.resource import Handler, Resource
 from gateway.told import KnownReports
 from runtime.settings import Settings
@@ -40,9 +40,9 @@ from store.objects import ObjectStore
 BASE = "/{tenant}/controller/v1/{vin}"
 
 
-def create_app(pool: Pool, recorder: Recorder, settings: Settings) -> Starlette:
-    """The application. The caller opens pool and recorder before and closes them after its lifespan."""
-    fleet = Fleet(pool, recorder)
+def create_app(pool: Pool, settings: Settings) -> Starlette:
+    """The application. The caller opens the pool before and closes it after its lifespan."""
+    fleet = Fleet(pool)
     proxies = Proxies(settings.trusted_proxies)
     links = Links(settings.tenant, settings.gateway_public_url, settings.gateway_url, proxies)
     known = Known()

@@ -8,7 +8,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from functools import partial
 from typing import Generic, TypeVar
 
 from gateway.errors import Unavailable
@@ -147,13 +146,12 @@ class Batch(Generic[Item, Result]):
 
 
 def going_on() -> Callable[[], object]:
-    """For `carry`: what it calls, on any thread, when its group needs nothing more but time, so that the next
-    one may begin beside it.
+    """For `carry`: what it calls when its group needs nothing more but time, so that the next one may begin
+    beside it.
 
     No more than two are under way: a third one would wait for the same, and be smaller for it.
     """
-    loop, gone_on = asyncio.get_running_loop(), _GONE_ON.get()
-    return partial(loop.call_soon_threadsafe, gone_on.set)
+    return _GONE_ON.get().set
 
 
 def _fail(group: list[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:

@@ -19,8 +19,8 @@ from campaign.permission import Consent
 from campaign.polling import Pressure
 from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch, going_on
 from gateway.errors import Unavailable
+from gateway.pool import Pool
 from gateway.quota import ENTRIES_MAX
-from gateway.recorder import Pool, Recorder
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
 from store.beginning import begin
@@ -37,8 +37,8 @@ Result = TypeVar("Result")
 #: Longer than any healthy transaction; a caller of a dead one is told to come back.
 PATIENCE_SECONDS = 10
 
-#: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has one
-#: more for each kind of group (gateway/server.py): however many read descriptions, polls find one.
+#: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has one for
+#: each group that may be under way besides (gateway/pool.py): however many read descriptions, polls find one.
 SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
 
 #: While two groups of reports are recorded the vehicles of a third are answered and heard. Were all that wait
@@ -81,9 +81,8 @@ class Away:
 class Fleet:
     """The fleet as the gateway sees it. Every method raises Unavailable when the database is away."""
 
-    def __init__(self, pool: Pool, recorder: Recorder) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._recorder = recorder
         self._away = Away()
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
@@ -236,7 +235,7 @@ class Fleet:
             except reports.Overtaken:  # the database is not away
                 raise Unavailable("others change the same; come back later") from None
 
-        return await self._patiently(self._recorder.work(recorded))
+        return await self._work(recorded)
 
     async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
         self.look()

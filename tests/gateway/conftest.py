@@ -10,8 +10,7 @@ import pytest
 import structlog
 
 from gateway.app import create_app
-from gateway.recorder import Pool, Recorder
-from gateway.server import create_pool, create_recorder
+from gateway.pool import Pool, create_pool
 from runtime.settings import Settings
 from tests.gateway.http import TENANT, Client, Vehicle, served
 from tests.gateway.world import TOKEN, World
@@ -57,19 +56,13 @@ async def pool(database: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def recorder(database: str) -> AsyncIterator[Recorder]:
-    async with create_recorder(database) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def gateway(pool: Pool, recorder: Recorder, settings: Settings) -> Gateway:
+def gateway(pool: Pool, settings: Settings) -> Gateway:
     """`async with gateway(**settings) as client`: a gateway with other settings than the default ones."""
 
     @asynccontextmanager
     async def serve(**changes: Any) -> AsyncIterator[Client]:
         mine = Settings(**settings.model_dump() | changes)
-        async with served(create_app(pool, recorder, mine), mine) as url, aiohttp.ClientSession() as session:
+        async with served(create_app(pool, mine), mine) as url, aiohttp.ClientSession() as session:
             yield Client(session, url)
 
     return serve

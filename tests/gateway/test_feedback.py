@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from structlog.testing import capture_logs
 
 from campaign.assignment import Target
-from gateway.server import POOL_MAX
+from gateway.pool import POOL_MAX
 from store import reports
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.world import World

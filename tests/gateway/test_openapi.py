@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from campaign.assignment import Target
 from gateway.app import BASE, create_app
-from gateway.recorder import Pool, Recorder
+from gateway.pool import Pool
 from gateway.resource import Resource
 from runtime.settings import Settings
 from tests.gateway.conftest import VIN, Gateway
@@ -177,7 +177,7 @@ async def test_who_is_not_known_gets_nothing_and_changes_nothing(gateway: Gatewa
 
 
 def test_the_description_lists_exactly_the_paths_and_methods_of_the_gateway(
-    pool: Pool, recorder: Recorder, settings: Settings
+    pool: Pool, settings: Settings
 ) -> None:
     """Names of parameters are the protocol's there and ours here."""
     ours = {"controllerId": "vin", "actionId": "action", "moduleId": "artifact"}
@@ -188,7 +188,7 @@ def test_the_description_lists_exactly_the_paths_and_methods_of_the_gateway(
             path = path.replace(theirs, name)
         described.add((method, path))
     served = set()
-    for route in create_app(pool, recorder, settings).routes:
+    for route in create_app(pool, settings).routes:
         assert isinstance(route, Route)
         if route.path.startswith(BASE):
             assert isinstance(route.endpoint, Resource)
