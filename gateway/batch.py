@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
-from gateway.errors import Unavailable
+from gateway.errors import Contended, Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -125,7 +125,7 @@ class Batch(Generic[Item, Result]):
             if len(results) != len(group):
                 raise RuntimeError(f"{len(group)} items were carried and {len(results)} results came back")
         except Unavailable as error:
-            self._failing = True
+            self._failing = not isinstance(error, Contended)
             _fail(group, error)
         except Exception as error:
             if len(group) == 1 or all(item is None for item, _ in group):  # all ask the same

@@ -120,6 +120,10 @@ class Unavailable(Refusal):
         super().__init__(message, {"Retry-After": str(seconds)})
 
 
+class Contended(Unavailable):
+    """Not now: others change the same. What comes next may well be recorded."""
+
+
 #: Of what is nested too deep to be shown whole, too.
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 61

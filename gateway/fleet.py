@@ -18,8 +18,8 @@ from psycopg import AsyncConnection
 from campaign.permission import Consent
 from campaign.polling import Pressure
 from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch, going_on
-from gateway.errors import Unavailable
-from gateway.pool import Pool
+from gateway.errors import Contended, Unavailable
+from gateway.pool import SINGLE_AT_ONCE, Pool
 from gateway.quota import ENTRIES_MAX
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
@@ -34,12 +34,11 @@ from store.reports import Effect, Report
 
 Result = TypeVar("Result")
 
-#: Longer than any healthy transaction; a caller of a dead one is told to come back.
+#: Longer than any healthy transaction. A dead one is cancelled, and its callers are then told to come back.
 PATIENCE_SECONDS = 10
 
-#: Questions of single vehicles that may hold a connection at once, and that may wait to. The pool has one for
-#: each group that may be under way besides (gateway/pool.py): however many read descriptions, polls find one.
-SINGLE_AT_ONCE, SINGLE_WAITING = 6, 500
+#: Questions of single vehicles that may wait for their turn; others than these have connections left.
+SINGLE_WAITING = 500
 
 #: While two groups of reports are recorded the vehicles of a third are answered and heard. Were all that wait
 #: one group, then either the database would work or we, in turns.
@@ -226,14 +225,12 @@ class Fleet:
         return [offered.get(vehicle_id) for vehicle_id in vehicle_ids]
 
     async def _record(self, group: Sequence[Report]) -> Sequence[Effect]:
-        go_on = going_on()
-
         async def recorded(connection: AsyncConnection) -> Sequence[Effect]:
             try:
                 # The next one begins beside it while this one waits for the campaign's lock and commits.
-                return await reports.record_group(connection, group, go_on)
+                return await reports.record_group(connection, group, going_on())
             except reports.Overtaken:  # the database is not away
-                raise Unavailable("others change the same; come back later") from None
+                raise Contended("others change the same; come back later") from None
 
         return await self._work(recorded)
 
@@ -279,17 +276,9 @@ class Fleet:
 
     async def _work(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Each statement a transaction of its own: of reading, that saves two round trips of three."""
-
-        async def connected() -> Result:
-            async with self._pool.connection() as connection:
-                return await work(connection)
-
-        return await self._patiently(connected())
-
-    async def _patiently(self, work: Awaitable[Result]) -> Result:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                result = await work
+            async with asyncio.timeout(PATIENCE_SECONDS), self._pool.connection() as connection:
+                result = await work(connection)
         except AWAY as error:
             self._away.failed(error)
             raise Unavailable("the database does not answer; come back later") from None

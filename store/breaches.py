@@ -54,12 +54,15 @@ async def close_breached(connection: AsyncConnection, counts: Sequence[Counted])
 async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
     """Shut the gate. Once in a window: now it is worth asking who it is among all cohorts."""
     key: dict[str, Any] = {"id": guarded.campaign_id, "phases": [guarded.phase]}
-    counts = counted(await (await connection.execute(COUNTED_SQL, key)).fetchall())
-    bad = [row[0] for row in await (await connection.execute(BAD_COHORTS_SQL, key)).fetchall()]
+    # Questions that go together are waited for once: the campaign is locked.
+    asked = await connection.execute(COUNTED_SQL, key)
+    suspects = await connection.execute(BAD_COHORTS_SQL, key)
+    tallies = await connection.execute(TALLIES_SQL, ([guarded.campaign_id],))
+    counts = counted(await asked.fetchall())
+    bad = [row[0] for row in await suspects.fetchall()]
+    everybody = total(by_phase(await tallies.fetchall()).values())
     found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
     cohorts = by_cohort(await found.fetchall()).get(guarded.phase, {})
-    found = await connection.execute(TALLIES_SQL, ([guarded.campaign_id],))
-    everybody = total(by_phase(await found.fetchall()).values())
     breach = guarded.breach(_evidence(guarded, counts.get(guarded.phase, Tally()), cohorts), everybody)
     if breach is not None:
         await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.batch import Batch, going_on
-from gateway.errors import Unavailable
+from gateway.errors import Contended, Unavailable
 
 
 class Work:
@@ -187,6 +187,18 @@ async def test_while_groups_fail_all_that_wait_fail_together() -> None:
     assert groups == [2, 8, 5]
     await asyncio.gather(*submit(batch, *range(5)))
     assert groups == [2, 8, 5, 2, 2, 1]
+
+
+async def test_a_group_that_others_overtake_says_nothing_of_the_next_ones() -> None:
+    groups: list[int] = []
+
+    async def carry(items: Sequence[int]) -> Sequence[int]:
+        groups.append(len(items))
+        raise Contended("others change the same")
+
+    refused = await asyncio.gather(*submit(Batch(carry, group_items=2), *range(5)), return_exceptions=True)
+    assert [type(error) for error in refused] == [Contended] * 5
+    assert groups == [2, 2, 1]
 
 
 async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:

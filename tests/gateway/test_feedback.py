@@ -14,14 +14,8 @@ from campaign.assignment import Target
 from gateway import fleet
 from gateway.pool import POOL_MAX
 from store import reports
-from store.connect import conninfo
-from store.words import LOCK_SQL
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.world import World
-
-_WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 CLOSED = {"status": {"execution": "closed", "result": {"finished": "success"}}}
 
@@ -262,21 +256,26 @@ async def test_a_report_that_is_overtaken_each_time_is_told_to_come_back_and_the
     assert (await vehicle.feedback(action, "download")).status == 200
 
 
-async def test_a_report_nobody_waits_for_any_more_leaves_nothing_and_holds_no_connection(
+async def test_a_report_that_its_patience_cuts_off_leaves_nothing_and_holds_no_connection(
     new_vehicle: NewVehicle, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vehicle, number = new_vehicle()
-    campaign = world.campaign(world.file())
-    action = world.assign(number, campaign, Target.DOWNLOADING)
-    monkeypatch.setattr(fleet, "PATIENCE_SECONDS", 0.1)
-    async with await AsyncConnection.connect(conninfo(world.url)) as other:
-        await other.execute(LOCK_SQL, [[campaign]])
-        for _ in range(POOL_MAX + 1):
+    action = world.assign(number, world.campaign(world.file()), Target.DOWNLOADING)
+    assert (await vehicle.feedback(action, "download")).status == 200
+    with world.locked_campaigns() as waiting:
+        monkeypatch.setattr(fleet, "PATIENCE_SECONDS", 2)
+        telling = asyncio.create_task(vehicle.feedback(action, "download"))
+        while not (seen := waiting()) and not telling.done():
+            await vehicle.poll()
+        assert seen
+        assert (await telling).status == 503
+        assert waiting() == 0
+        monkeypatch.setattr(fleet, "PATIENCE_SECONDS", 0.1)
+        for _ in range(POOL_MAX):
             assert (await vehicle.feedback(action, "download")).status == 503
-        assert world.value(_WAITING) == 0
     monkeypatch.undo()
     assert (await vehicle.feedback(action, "download")).status == 200
-    assert world.value("SELECT count(*) FROM report") == 1
+    assert world.value("SELECT count(*) FROM report") == 2
 
 
 async def test_a_group_that_fails_at_its_end_leaves_nothing_and_spoils_no_connection(

@@ -12,8 +12,8 @@ from campaign.assignment import Target
 from gateway import auth
 from gateway.batch import POLLS_WAITING, WAITING_ITEMS
 from gateway.errors import RETRY_AFTER_SECONDS
-from gateway.fleet import SINGLE_AT_ONCE
 from gateway.messages import retry_after
+from gateway.pool import SINGLE_AT_ONCE
 from gateway.rates import Buckets
 from gateway.recent import Recent
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
@@ -112,7 +112,7 @@ async def test_polls_are_sent_away_before_reports_and_nothing_is_changed_by_it(
     assert (await vehicle.feedback(action, "proceeding")).status == 503
 
 
-async def test_reports_find_a_connection_however_many_vehicles_read(
+async def test_reports_and_polls_find_a_connection_however_many_vehicles_read_or_report(
     gateway: Gateway, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.fleet.SINGLE_WAITING", 20)
@@ -130,6 +130,14 @@ async def test_reports_find_a_connection_however_many_vehicles_read(
             assert {task.result().status for task in refused} == {503}
             assert (await vehicle.feedback(action, "proceeding")).status == 200
             assert (await vehicle.poll()).status == 200
+            with world.locked_campaigns() as waiting:
+                reporting = []
+                for groups in (1, 2):
+                    reporting.append(asyncio.create_task(vehicle.feedback(action, "proceeding")))
+                    while waiting() < SINGLE_AT_ONCE + groups:
+                        assert (await client.send("GET", "/health")).status == 200
+                assert (await vehicle.poll()).status == 200
+            assert [(await task).status for task in reporting] == [200, 200]
         served = Counter(answer.status for answer in await asyncio.gather(*reading))
     assert set(served) == {200, 503}
     assert served[200] == SINGLE_AT_ONCE + 20

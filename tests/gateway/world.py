@@ -216,15 +216,15 @@ class World:
             return connection.execute(text(statement), values).scalar_one()
 
     @contextmanager
-    def locked_campaigns(self) -> Iterator[Callable[[], bool]]:
-        """Holds the lock of every campaign; yields a question: does anybody wait for it?"""
+    def locked_campaigns(self) -> Iterator[Callable[[], int]]:
+        """Holds the lock of every campaign; yields a question: how many wait for a lock?"""
         waiting = (
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         with self._engine.begin() as connection:
             connection.execute(text("SELECT id FROM campaign FOR UPDATE"))
-            yield lambda: bool(self.value(waiting))
+            yield lambda: int(self.value(waiting))
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
