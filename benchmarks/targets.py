@@ -17,6 +17,9 @@ from store.packages import package
 #: One in so many vehicles more belongs to a campaign that is not done with it.
 RIVAL_ONE_IN = 20
 
+#: It is the first campaign.
+RIVAL_ID = 1
+
 #: Percents, each in the seeded order.
 PHASES: list[dict[str, object]] = [
     {"rollout_percent": 1},
@@ -59,7 +62,7 @@ def rival(connection: Connection, engine: Engine, vehicles: int) -> None:
     other = package(connection, "Pkg_v2.4").model_dump(mode="json")
     other["name"], other["modules"][0]["version"] = "Pkg_other", "1.3.9"
     ring = [{"rollout_count": vehicles}]
-    start(engine, definition(connection, "Rival", package=other, phases=ring))
+    assert start(engine, definition(connection, "Rival", package=other, phases=ring)) == RIVAL_ID
 
 
 def start(engine: Engine, wanted: Definition) -> int:
