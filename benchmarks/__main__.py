@@ -38,7 +38,7 @@ RUNS = (
     Run("importing", ("--vehicles", "100000"), MILLION),
     Run("selecting", ("--vehicles", "100000"), MILLION),
     Run("ticking", ("--vehicles", "100000"), MILLION),
-    Run("traffic", ("--vehicles", "10000", "--seconds", "3"), ("--vehicles", "100000", "--seconds", "10")),
+    Run("traffic", ("--vehicles", "10000", "--seconds", "3"), ("--vehicles", "250000", "--seconds", "10")),
     Run(
         "recording", ("--vehicles", "4000", "--seconds", "5"), ("--vehicles", "20000", "--others", "1000000")
     ),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from benchmarks.kill_switch.crowd import a_while, crowd, until
 from benchmarks.kill_switch.inbox import Inbox
-from benchmarks.kill_switch.offers import offers
+from benchmarks.kill_switch.offers import late_offers, offers
 from benchmarks.launch import launch, until_stage
 from commands.client import Campaigns, Launched
 from store.connect import Connection
@@ -61,7 +61,7 @@ async def measure(
         await other
     return Stop(
         offers_before=offers(connection, campaign),
-        offers_after=offers(connection, campaign, shut_at),
+        offers_after=late_offers(connection, campaign),
         by_the_report=by_the_report,
         was_selecting=was_selecting,
         to_the_stop=(shut_at - before).total_seconds(),

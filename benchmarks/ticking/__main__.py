@@ -66,8 +66,14 @@ def main(
         floor=fmean(max(small.ticks.values()) for small in (before, after)),
         at_most=1.3,
     )
-    few, many = vehicles // 100, vehicles - vehicles // 4
-    sheet.add(f"opening a phase of {many:,}, beside {few:,}", large.last_phase, "ms", floor=large.first_phase)
+    few, many = vehicles // 1000, vehicles - vehicles // 4
+    sheet.add(
+        f"opening a phase of {many:,}, beside {few:,}",
+        large.last_phase,
+        "ms",
+        floor=fmean((before.first_phase, after.first_phase)),
+        at_most=1.3,
+    )
     sheet.add(
         "opening it, beside a tenth of the vehicles",
         large.last_phase,

@@ -50,7 +50,9 @@ NO_BRAKE = {"in_flight": 1_000_000, "harm_budget": None}
 
 
 def main(
-    vehicles: Annotated[int, typer.Option(min=REPORTING, help="Vehicles of each kind.")] = 20_000,
+    vehicles: Annotated[
+        int, typer.Option(min=REPORTING, help="Vehicles of each of four kinds; all are there from the start.")
+    ] = 20_000,
     seconds: Annotated[float, typer.Option(help="How long each kind of poll is asked.")] = 5,
     compare: Annotated[bool, typer.Option(help="Also fetch goosebit and ask it the same.")] = True,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "traffic.json",
@@ -65,13 +67,14 @@ def main(
             os.environ.update(running.environment)
             with connect(running.database_url) as connection:
                 add_package(connection, settings.artifacts)
-                for processes, models in ((1, "AB"), (2, "CD")):
-                    console.print(f"{processes} process(es): {2 * vehicles} vehicles …")
-                    crowds = [_vins(connection, f"Model_{letter}", vehicles) for letter in models]
-                    campaign = roll_out(running.database_url, f"Model_{models[1]}", limits=NO_BRAKE)
+                console.print(f"filling: {4 * vehicles} vehicles …")
+                vins = {letter: _vins(connection, f"Model_{letter}", vehicles) for letter in "ABCD"}
+                for processes, (idle, offered) in ((1, "AB"), (2, "CD")):
+                    console.print(f"{processes} process(es) …")
+                    campaign = roll_out(running.database_url, f"Model_{offered}", limits=NO_BRAKE)
                     connection.execute("VACUUM ANALYZE")
                     scene = Scene(sheet, running, connection, processes, seconds)
-                    scene.play(crowds[0], crowds[1], campaign)
+                    scene.play(vins[idle], vins[offered], campaign)
         if compare:
             _compare(sheet, Path(folder) / "goosebit", seconds)
     sheet.show()

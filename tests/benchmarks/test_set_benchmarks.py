@@ -9,7 +9,11 @@ import pytest
 #: Figures that must be there, with the number of vehicles that is enough to have them.
 PROGRAMS = [
     ("importing", 40, ["import", "import again, nothing changed", "peak memory"]),
-    ("selecting", 1000, ["selection", "preview with all breakdowns", "selection to first offer"]),
+    (
+        "selecting",
+        1000,
+        ["selection", "preview with all breakdowns", "approved to first offer, four phases beside one"],
+    ),
     ("ticking", 1000, ["tick rolling_out, 70 % reported", "tick holding, 1 % reported"]),
 ]
 
