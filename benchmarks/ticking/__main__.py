@@ -29,16 +29,21 @@ from store.supervision import tick
 FEW, MANY = 1, 70
 #: Reports of a phase between two ticks, where there are any: no count can be taken from the tick before.
 FRESH = 10
+#: The same of a fleet that reports as fast as it can: one in so many of all targets, for so many ticks. They
+#: began at any time in two weeks, so nearly each of them changes a slice of its own.
+CROWD_ONE_IN, CROWD_TICKS = 1000, 7
 
 
 @dataclass(frozen=True)
 class Taken:
     """Milliseconds of a tick by mode and reports, of one after reports in the last phase and in all of them,
-    of the first after a gap in which so many slices became due, and of opening the first and last phase."""
+    after many in the last phase, of the first after a gap in which so many slices became due, and of opening
+    the first and last phase."""
 
     ticks: dict[tuple[Mode, int], float]
     changed_phase: float
     changed_phases: float
+    after_crowd: float
     after_gap: float
     slices: int
     first_phase: float
@@ -55,8 +60,10 @@ def main(
     sheet = Sheet(f"Ticks over {vehicles:,} targets, {large.configurations} configurations")
     for (mode, percent), taken in large.ticks.items():
         sheet.add(f"tick {mode.value}, {percent} % reported", taken, "ms", at_most=5)
-    sheet.add("tick after reports in the last phase", large.changed_phase, "ms", at_most=5)
-    sheet.add("tick after reports in all phases", large.changed_phases, "ms", at_most=5)
+    sheet.add(f"tick after {FRESH} reports in the last phase", large.changed_phase, "ms", at_most=5)
+    sheet.add(f"tick after {FRESH} reports in each phase", large.changed_phases, "ms", at_most=5)
+    crowd = vehicles // CROWD_ONE_IN
+    sheet.add(f"tick after {crowd:,} reports in the last phase", large.after_crowd, "ms", at_most=5)
     sheet.add(f"tick after a gap of {large.slices:,} slices", large.after_gap, "ms")
     busy = max(large.ticks.values())
     sheet.add(
@@ -104,6 +111,8 @@ def measure(vehicles: int) -> Taken:
                 ticks[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
         last = len(targets.PHASES)
         in_last, in_all = (_after_reports(work, connection, campaign, first) for first in (last, 1))
+        crowd = partial(reports.record_more, connection, campaign, last, max(1, vehicles // CROWD_ONE_IN))
+        after_crowd = milliseconds(work, campaign, last, Mode.ROLLING_OUT, CROWD_TICKS, before_each=crowd)
         reports.forget_matured(connection)
         after_gap = _once(work, campaign, last, Mode.ROLLING_OUT)
         slices = connection.execute("SELECT count(*) FROM matured").fetchone()
@@ -113,6 +122,7 @@ def measure(vehicles: int) -> Taken:
         ticks,
         in_last,
         in_all,
+        after_crowd,
         after_gap,
         int(slices[0]) if slices else 0,
         opened_first,
