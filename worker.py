@@ -46,7 +46,7 @@ CONNECTIONS = 10
 COMPILED = 20
 
 #: Ticks of all campaigns together, whatever their number: with Temporal and PostgreSQL beside it they take a
-#: quarter of two cores (docs/performance.md). With more than eighty campaigns each is ticked less often.
+#: third of two cores (docs/performance.md). With more than eighty campaigns each is ticked less often.
 TICKS_PER_SECOND = 40
 
 #: Ticks that have a connection at the same time; more would wait for the interpreter, and gates with them.

@@ -13,7 +13,8 @@ from campaign.permission import Owner, Permission, Spoken, Terms, permission
 #: Whether a campaign ``c`` or the owner of a vehicle ``v`` sets terms.
 LIMITED_SQL = "(c.limited OR v.install_window IS NOT NULL OR v.update_preference IS NOT NULL)"
 
-#: The facts behind an assignment ``a`` of a campaign ``c`` and a vehicle ``v``, for `Facts`.
+#: The facts behind an assignment ``a`` of a campaign ``c`` and a vehicle ``v``, for `Facts`. With OFFSET a
+#: vehicle is looked up by itself, where the planner would find all that are spared first.
 FACTS_SQL = """CAST(jsonb_build_object(
     'terms', c.terms,
     'owner', jsonb_build_object('zone', v.timezone, 'window', v.install_window,
