@@ -4,9 +4,9 @@ One lock orders everything that is admitted or counted: the campaign's row, by a
 (store/words.py). The tally is kept by a trigger, so it always equals what it counts. No row of tally and
 slice is ever deleted (store/changed.py).
 
-The fill factors leave room on a page for new versions of its rows, so that those that change no indexed column
-stay there and write to no index: much of it where a few rows change all the time, some where each changes a
-few times.
+The fill factors leave room on a page for new versions of its rows, so that those that change no indexed
+column stay there and write to no index: much of it where a few rows change all the time, some where each
+changes a few times.
 """
 
 from datetime import date, datetime, timedelta
