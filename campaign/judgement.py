@@ -13,8 +13,9 @@ from campaign.assignment import HARMED, NO_VEHICLE, STARTED, Tally, Target
 from campaign.cohorts import Cohort, Culprit, cohort_bar, culprit
 from campaign.guards import Action, Guard, Metric, Rule
 from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, outcomes
+from campaign.parts import NO_PARTS, Name, Parts
 from campaign.promotion import proving_guard
-from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, over_limit, worst
+from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, near_limit, worst
 
 #: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
 #: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
@@ -45,8 +46,8 @@ class Evidence:
     tally: Tally = NO_VEHICLE
     ever: Tally = NO_VEHICLE
     overdue: Overdue = NOBODY
-    stretches: tuple[Tally, ...] = ()
-    cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
+    stretches: Parts[int] = field(default_factory=lambda: NO_PARTS)
+    cohorts: Parts[Cohort] = field(default_factory=lambda: NO_PARTS)
     telling: int = 0
     quiet: Mapping[Cohort, int] = field(default_factory=dict)
     quiet_total: int = 0
@@ -91,7 +92,7 @@ def _may_breach(guard: Guard, evidence: Evidence) -> bool:
     """Whether a breach of the whole phase is worth the counts it is made of."""
     if guard.mode not in (Rule.EVIDENCE, Rule.THRESHOLD) or guard.metric in CLOCKED:
         return True
-    return over_limit(guard, *outcomes(guard.metric, evidence.tally))
+    return near_limit(guard, *outcomes(guard.metric, evidence.tally))
 
 
 def _parts(guard: Guard, evidence: Evidence) -> list[Verdict]:
@@ -108,14 +109,16 @@ def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, flo
     judged at. A breach needs that in any case, and most of the hundreds of parts of two weeks have fewer."""
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
-        for cohort, tally in evidence.cohorts.items():
-            if over_limit(guard, *outcomes(guard.metric, tally)):
-                yield str(cohort), count(guard.metric, tally, NOBODY), bar
+        for cohort, counts in _near_limit(guard, evidence.cohorts):
+            yield str(cohort), counts, bar
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
-        for number, tally in enumerate(evidence.stretches, start=1):
-            if over_limit(guard, *outcomes(guard.metric, tally)):
-                bar = 2.0 * guard.bar * number * (number + 1)
-                yield f"stretch {number}", count(guard.metric, tally, NOBODY), bar
+        for number, counts in _near_limit(guard, evidence.stretches):
+            yield f"stretch {number}", counts, 2.0 * guard.bar * number * (number + 1)
+
+
+def _near_limit(guard: Guard, parts: Parts[Name]) -> Iterator[tuple[Name, Counts]]:
+    for place in near_limit(guard, *outcomes(guard.metric, parts)).nonzero()[0].tolist():
+        yield parts.names[place], count(guard.metric, parts.tally(place), NOBODY)
 
 
 def headline(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> Verdict:
@@ -143,12 +146,11 @@ def warnings(guards: Sequence[Guard], verdicts: Sequence[Verdict]) -> tuple[Verd
 
 def suspect(guard: Guard, evidence: Evidence) -> Culprit | None:
     """The cohort that explains what a guard counts."""
-    counts = {cohort: _cohort_counts(guard, evidence, cohort) for cohort in evidence.cohorts}
+    counts = {
+        cohort: _with_quiet(guard, tally, evidence.quiet.get(cohort, 0))
+        for cohort, tally in evidence.cohorts.tallies()
+    }
     return culprit(guard, _whole(guard, evidence), counts, evidence.telling)
-
-
-def _cohort_counts(guard: Guard, evidence: Evidence, cohort: Cohort) -> Counts:
-    return _with_quiet(guard, evidence.cohorts[cohort], evidence.quiet.get(cohort, 0))
 
 
 def _whole(guard: Guard, evidence: Evidence) -> Counts:

@@ -6,7 +6,7 @@ so does one whose download stalled, for nothing is known of it.
 """
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 from campaign.assignment import ATTEMPTS, FAILURES, HARMED, STARTED, Tally, Target
 from campaign.guards import Metric
@@ -34,6 +34,17 @@ _STATES = {
 
 #: What no report can tell: it takes a clock, and is judged at the tick.
 CLOCKED = frozenset({Metric.SILENCE, Metric.NOT_OK})
+
+
+_N = TypeVar("_N")
+_Counted = TypeVar("_Counted", covariant=True)
+
+
+class _Vehicles(Protocol[_Counted]):
+    """A tally, or many of them as columns."""
+
+    def of(self, states: frozenset[Target], /) -> _Counted:
+        """How many are in one of these states."""
 
 
 class Overdue(Message):
@@ -86,17 +97,10 @@ def bad(metric: Metric, tally: Tally, overdue: Overdue) -> int:
     return tally.of(_STATES[metric][0])
 
 
-def outcomes(metric: Metric, tally: Tally) -> tuple[int, int]:
-    """The bad vehicles and those with an outcome, of ``count``, for a metric that needs no clock. In one
-    pass, for a phase has hundreds of parts."""
+def outcomes(metric: Metric, vehicles: _Vehicles[_N]) -> tuple[_N, _N]:
+    """The bad vehicles and those with an outcome, of ``count``, for a metric that needs no clock."""
     failing, finishing = _STATES[metric]
-    failed = finished = 0
-    for state, vehicles in tally.by_state.items():
-        if state in finishing:
-            finished += vehicles
-            if state in failing:
-                failed += vehicles
-    return failed, finished
+    return vehicles.of(failing), vehicles.of(finishing)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -12,13 +12,16 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Self
+from typing import Self, overload
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from campaign.evidence import against_target, below_limit, exact_upper, trip_count
 from campaign.guards import Guard, Metric, Rule
 from campaign.model import Message
+from campaign.parts import Numbers
 
 
 class Status(StrEnum):
@@ -33,6 +36,9 @@ class Status(StrEnum):
 
 
 SEVERITY = tuple(Status)
+
+#: Of a limit: by more than floating point can be wrong about the number of all vehicles there are.
+_SURELY_LESS = 1 - 1e-9
 
 #: All vehicles of a phase together, as opposed to a cohort or those that began at the same time.
 RING = "ring"
@@ -112,10 +118,18 @@ def breached(guard: Guard, counts: Counts, bar: float | None = None) -> bool:
     return evidence >= (guard.bar if bar is None else bar)
 
 
-def over_limit(guard: Guard, failed: int, finished: int) -> bool:
-    """Whether so many failures of so many with an outcome are more than the limit allows."""
-    limit = _fraction(guard.limit)
-    return failed * limit.denominator > limit.numerator * finished
+@overload
+def near_limit(guard: Guard, failed: int, finished: int) -> bool: ...
+
+
+@overload
+def near_limit(guard: Guard, failed: Numbers, finished: Numbers) -> npt.NDArray[np.bool_]: ...
+
+
+def near_limit(guard: Guard, failed: int | Numbers, finished: int | Numbers) -> bool | npt.NDArray[np.bool_]:
+    """Whether so many failures of so many with an outcome may be more than the limit allows, for one pair of
+    numbers or for each of many: a quick look at what ``breached`` finds out exactly."""
+    return failed > finished * (float(guard.limit) * _SURELY_LESS)
 
 
 def _by_count(guard: Guard, counts: Counts, slice: str) -> Verdict:

@@ -1,6 +1,6 @@
 """The stop by a report: phases are judged, and gates shut, in the transaction that records a failure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,6 +10,7 @@ from campaign.assignment import Tally
 from campaign.cohorts import Cohort
 from campaign.judgement import Evidence
 from campaign.metrics import total
+from campaign.parts import NO_PARTS, Parts
 from store.evidence import (
     BAD_COHORTS_SQL,
     BY_COHORT_SQL,
@@ -62,12 +63,12 @@ async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
     bad = [row[0] for row in await suspects.fetchall()]
     everybody = total(by_phase(await tallies.fetchall()).values())
     found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
-    cohorts = by_cohort(await found.fetchall()).get(guarded.phase, {})
+    cohorts = by_cohort(await found.fetchall()).get(guarded.phase, NO_PARTS)
     breach = guarded.breach(_evidence(guarded, counts.get(guarded.phase, Tally()), cohorts), everybody)
     if breach is not None:
         await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))
         await connection.execute(TELL_SQL, (guarded.campaign_id,))
 
 
-def _evidence(guarded: Guarded, tally: Tally, cohorts: Mapping[Cohort, Tally]) -> Evidence:
+def _evidence(guarded: Guarded, tally: Tally, cohorts: Parts[Cohort]) -> Evidence:
     return Evidence(size=guarded.size, tally=tally, cohorts=cohorts, telling=guarded.telling)

@@ -1,24 +1,26 @@
 """The vehicles of phases by state and by cohort, added up in this process.
 
 A phase has thousands of rows in the tally, each of a configuration in half a dozen cohorts. To group them by
-text would be most of what a tick costs the database; here they are additions of small numbers, and only of
-rows that have changed (store/changed.py). In which cohorts a configuration is never changes: that is
+text would be most of what a tick costs the database; here they are one product of matrices. Only rows that
+have changed are read (store/changed.py). In which cohorts a configuration is never changes: that is
 remembered.
 """
 
-import struct
-from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
-from campaign.assignment import FAILURES, Tally, Target
+from campaign.assignment import FAILURES, NO_VEHICLE, Tally, Target
 from campaign.cohorts import Cohort
+from campaign.parts import NO_PARTS, Numbers, Parts
 from store.changed import CHANGED_SQL
+from store.columns import numbers, numbers_sql
 from store.evidence import COUNTED
 
 #: In which of the telling cohorts a configuration is, nothing where it is left out. Frozen with the selection
@@ -33,8 +35,8 @@ WHERE f.campaign_id = %(id)s ORDER BY f.id
 #: Vehicles of phases by state and configuration, in all and in this window. Those of other phases have not
 #: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
 _ROWS = f"""
-SELECT t.phase, t.state, array_agg(t.configuration_id), array_agg(t.vehicles),
-       array_agg(greatest(t.vehicles - t.acknowledged, 0))
+SELECT t.phase, t.state, {numbers_sql("t.configuration_id")}, {numbers_sql("t.vehicles")},
+       {numbers_sql("greatest(t.vehicles - t.acknowledged, 0)")}
 FROM tally AS t
 WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state
@@ -42,8 +44,8 @@ GROUP BY t.phase, t.state
 
 _BAD = FAILURES | {Target.STALLED}
 
-#: Vehicles by cohort are one number with so many bits for each cohort: Python adds it at once.
-_BITS = 64
+#: Whole numbers as the library for products of matrices wants them: exact up to 2**53.
+_Products = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,63 +53,67 @@ class Counted:
     """The vehicles of a phase by state: all of them, and without excluded cohorts what guards count, in all
     windows and in the present one, also by the telling cohorts that have a bad vehicle."""
 
-    everybody: Tally = field(default_factory=Tally)
-    ever: Tally = field(default_factory=Tally)
-    window: Tally = field(default_factory=Tally)
-    cohorts: Mapping[Cohort, Tally] = field(default_factory=dict)
+    everybody: Tally = NO_VEHICLE
+    ever: Tally = NO_VEHICLE
+    window: Tally = NO_VEHICLE
+    cohorts: Parts[Cohort] = field(default_factory=lambda: NO_PARTS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Members:
-    """The telling cohorts in their order, the more telling first; and of each configuration its place, and at
-    that the number that has one vehicle in each of its cohorts, if it is counted."""
+    """The telling cohorts, the more telling first; the ids of the configurations, ascending; and for each of
+    these a row that has a one if it is counted, and then for each cohort that it is counted in."""
 
     cohorts: tuple[Cohort, ...]
-    places: Mapping[int, int]
-    numbers: Sequence[int | None]
+    ids: Numbers
+    one_in: _Products
 
-    def by_cohort(self, number: int) -> tuple[int, ...]:
-        """The vehicles of each cohort in a sum of such numbers."""
-        many = len(self.cohorts)
-        return struct.unpack(f"<{many}Q", number.to_bytes(many * _BITS // 8, "little"))
+    def places(self, ids: Numbers) -> Numbers:
+        """The places of some configurations.
+
+        Raises:
+            LookupError: one is not of the campaign's last selection.
+        """
+        found = np.searchsorted(self.ids, ids)
+        if not np.array_equal(self.ids[found], ids):
+            raise LookupError("the tally has configurations that the campaign's selection does not know")
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class _InState:
+@dataclass(frozen=True, slots=True, eq=False)
+class InState:
     """The vehicles of a phase in one state: what the configurations have by their place, in all and in this
-    window, and the sums of that. Arrays are copied at once, where a dictionary touches all that is in it."""
+    window, and the sums of that. ``window`` has that of all which are counted, then those by cohort."""
 
-    vehicles: "array[int]"
-    new: "array[int]"
-    everybody: int = 0
-    ever: int = 0
-    window: int = 0
-    cohorts: int = 0
+    vehicles: _Products
+    new: _Products
+    everybody: int
+    ever: int
+    window: Numbers
 
     @classmethod
-    def empty(cls, members: Members) -> "_InState":
-        nothing = array("q", bytes(8 * len(members.numbers)))
-        return cls(nothing, nothing)
+    def of(cls, members: Members, vehicles: _Products, new: _Products) -> "InState":
+        """With the sums."""
+        ever = int(vehicles @ members.one_in[:, 0])
+        return cls(vehicles, new, int(vehicles.sum()), ever, (new @ members.one_in).astype(np.int64))
 
-    def after(self, members: Members, *columns: Sequence[int]) -> "_InState":
+    @classmethod
+    def empty(cls, members: Members) -> "InState":
+        """Nobody is in this state."""
+        nobody = np.zeros(len(members.ids))
+        return cls.of(members, nobody, nobody)
+
+    def after(self, members: Members, *columns: bytes) -> "InState":
         """The same with what some configurations have now."""
-        all_vehicles, all_new = self.vehicles[:], self.new[:]
-        everybody, ever, window, cohorts = self.everybody, self.ever, self.window, self.cohorts
-        for configuration, vehicles, new in zip(*columns, strict=True):
-            place = members.places[configuration]
-            step, new_step = vehicles - all_vehicles[place], new - all_new[place]
-            all_vehicles[place], all_new[place] = vehicles, new
-            everybody += step
-            number = members.numbers[place]
-            if number is not None:
-                ever += step
-                window += new_step
-                cohorts += new_step * number
-        return _InState(all_vehicles, all_new, everybody, ever, window, cohorts)
+        ids, in_all, in_window = (numbers(column) for column in columns)
+        places = members.places(ids)
+        vehicles, new = self.vehicles.copy(), self.new.copy()
+        vehicles[places], new[places] = in_all, in_window
+        return self.of(members, vehicles, new)
 
 
 #: The vehicles of a phase as they are in the tally, by state.
-Vehicles = Mapping[Target, _InState]
+Vehicles = Mapping[Target, InState]
 
 
 class _Memory:
@@ -130,28 +136,36 @@ def members_of(connection: Connection, campaign_id: int, of: object) -> Members:
     memory = _memory(campaign_id)
     latest = memory.latest
     if latest is None or latest[0] != of:
-        rows = connection.exec_driver_sql(_MEMBERS, {"id": campaign_id}).fetchall()
-        texts = {text: Cohort.read(text) for text in {each for _, mine in rows for each in mine or ()}}
-        cohorts = sorted(texts.values(), key=lambda cohort: cohort.place)
-        one = {cohort: 1 << place * _BITS for place, cohort in enumerate(cohorts)}
-        numbers = [None if mine is None else sum(one[texts[text]] for text in mine) for _, mine in rows]
-        places = {configuration: place for place, (configuration, _) in enumerate(rows)}
-        memory.latest = latest = (of, Members(tuple(cohorts), places, numbers))
+        memory.latest = latest = (of, _read_members(connection, campaign_id))
     return latest[1]
 
 
-def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapping[Target, Sequence[Any]]]:
+def _read_members(connection: Connection, campaign_id: int) -> Members:
+    rows = connection.exec_driver_sql(_MEMBERS, {"id": campaign_id}).fetchall()
+    texts = {text: Cohort.read(text) for text in {each for _, mine in rows for each in mine or ()}}
+    cohorts = sorted(texts.values(), key=lambda cohort: cohort.place)
+    columns = {cohort: column for column, cohort in enumerate(cohorts, start=1)}
+    one_in = np.zeros((len(rows), 1 + len(cohorts)))
+    for place, (_, mine) in enumerate(rows):
+        if mine is not None:
+            one_in[place, [0, *(columns[texts[text]] for text in mine)]] = 1
+    return Members(tuple(cohorts), np.array([row[0] for row in rows], np.int64), one_in)
+
+
+def changed(connection: Connection, key: Mapping[str, Any]) -> dict[int, dict[Target, Sequence[bytes]]]:
     """What has changed in the tally, by phase and state."""
-    found: dict[int, dict[Target, Sequence[Any]]] = defaultdict(dict)
+    found: dict[int, dict[Target, Sequence[bytes]]] = defaultdict(dict)
     for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
         found[phase][Target(state)] = columns
     return found
 
 
-def after(before: Vehicles, members: Members, changes: Mapping[Target, Sequence[Any]]) -> Vehicles:
+def after(before: Vehicles, members: Members, changes: Mapping[Target, Sequence[bytes]]) -> Vehicles:
     """The vehicles of a phase with what has changed since."""
-    nothing = _InState.empty(members)
-    new = {state: before.get(state, nothing).after(members, *each) for state, each in changes.items()}
+    new = {
+        state: (before.get(state) or InState.empty(members)).after(members, *columns)
+        for state, columns in changes.items()
+    }
     return {**before, **new}
 
 
@@ -161,18 +175,17 @@ def counted(members: Members, vehicles: Vehicles) -> Counted:
     return Counted(
         _tally({state: each.everybody for state, each in vehicles.items()}),
         _tally({state: each.ever for state, each in guarded.items()}),
-        _tally({state: each.window for state, each in guarded.items()}),
-        _bad_cohorts(members, {state: members.by_cohort(each.cohorts) for state, each in guarded.items()}),
+        _tally({state: int(each.window[0]) for state, each in guarded.items()}),
+        _bad_cohorts(members, guarded),
     )
 
 
-def _bad_cohorts(members: Members, sums: Mapping[Target, Sequence[int]]) -> dict[Cohort, Tally]:
-    found = {}
-    for cohort, *vehicles in zip(members.cohorts, *sums.values(), strict=True):
-        by_state = {state: number for state, number in zip(sums, vehicles, strict=True) if number}
-        if not _BAD.isdisjoint(by_state):
-            found[cohort] = Tally.model_construct(by_state=by_state)
-    return found
+def _bad_cohorts(members: Members, guarded: Vehicles) -> Parts[Cohort]:
+    if not guarded:
+        return NO_PARTS
+    sums = np.stack([each.window[1:] for each in guarded.values()])
+    bad = Parts(members.cohorts, tuple(guarded), sums).of(_BAD).nonzero()[0]
+    return Parts([members.cohorts[place] for place in bad.tolist()], tuple(guarded), sums[:, bad])
 
 
 def _tally(by_state: Mapping[Target, int]) -> Tally:

@@ -11,6 +11,7 @@ from typing import Any
 from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
+from campaign.parts import Parts
 from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, HARMED_SQL, sql_list
 
 #: What a guard counts one way or the other.
@@ -180,7 +181,7 @@ def _cohort(text: str) -> Cohort:
     return Cohort.read(text)
 
 
-def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
+def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, Parts[Cohort]]:
     """Rows of ``BY_COHORT_SQL`` by phase.
 
     The cohorts come in the same order in every process, the more telling first: of several in breach the
@@ -192,14 +193,15 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Cohort, Tally]]:
     return {phase: _in_order(mine) for phase, mine in states.items()}
 
 
-def _in_order(states: Mapping[str, dict[Target, int]]) -> dict[Cohort, Tally]:
-    tallies = [(_cohort(text), Tally.model_construct(by_state=each)) for text, each in states.items()]
-    return dict(sorted(tallies, key=lambda item: item[0].place))
+def _in_order(states: Mapping[str, dict[Target, int]]) -> Parts[Cohort]:
+    cohorts = {_cohort(text): vehicles for text, vehicles in states.items()}
+    names = sorted(cohorts, key=lambda cohort: cohort.place)
+    return Parts.of_each(names, [cohorts[name] for name in names])
 
 
 def whole_and_cohorts(
     cohorts: Sequence[str | None] | None, states: Sequence[str], vehicles: Sequence[int]
-) -> tuple[Tally, dict[Cohort, Tally]]:
+) -> tuple[Tally, Parts[Cohort]]:
     """The counts of a row of ``JUDGED_SQL``: all vehicles of the phase, and those of each cohort."""
     whole: dict[Target, int] = {}
     parts: dict[str, dict[Target, int]] = {}

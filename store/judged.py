@@ -8,6 +8,7 @@ from it (store/changed.py).
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -16,19 +17,23 @@ from sqlalchemy import Connection, Row
 from campaign.assignment import Tally, Target
 from campaign.brake import Matured
 from campaign.cohorts import Cohort
-from campaign.judgement import Evidence, headline, judge
+from campaign.judgement import SLICES_JUDGED_TOGETHER, Evidence, headline, judge
 from campaign.metrics import CLOCKED
+from campaign.parts import NO_PARTS, Parts
 from campaign.verdict import Status, Verdict
 from store.changed import HORIZON_SQL, NOTHING_SEEN, SERVER_SQL, SETTLED_SQL, goes_on
+from store.columns import NEVER, microseconds
 from store.evidence import (
     BY_COHORT_SQL,
     GUARDED_COLUMNS_SQL,
     QUIET_DOWNLOADS_SQL,
     QUIET_SQL,
+    SLICE_SQL,
     by_cohort,
     quiet,
 )
 from store.guarded import Guarded
+from store.slice_sums import Slices
 from store.sums import Rows, Sums, count
 
 
@@ -37,7 +42,8 @@ def phases_sql(*more: str) -> str:
     more columns: a tick asks once for all it wants."""
     # All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
     return f"""
-SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after, c.selected_at,
+SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after,
+       {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS stretch, c.selected_at,
        array_to_string(c.excluded, '; '), {SERVER_SQL},
        {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")},
        {", ".join(("e.matured", *more))}
@@ -50,11 +56,11 @@ WHERE p.campaign_id = %(id)s ORDER BY p.number
 _PHASES = phases_sql()
 _GUARDED = slice(7)
 _EDITION = 7
-_SELECTION = slice(10, 12)
+_SELECTION = slice(11, 13)
 #: What rows that were added up depend on, beside their edition.
-_COUNTED = slice(8, 13)
-_DEPENDS_ON = slice(13)
-_QUIET_DOWNLOADS, _HORIZON, _SETTLED, _MATURED = 13, 14, 15, 16
+_COUNTED = slice(8, 14)
+_DEPENDS_ON = slice(14)
+_QUIET_DOWNLOADS, _HORIZON, _SETTLED, _MATURED = 14, 15, 16, 17
 
 
 @dataclass(frozen=True)
@@ -165,11 +171,19 @@ def judged(
     return found
 
 
+def _no_rows(row: Row[Any]) -> Rows:
+    began = row.window_began_at
+    window_began = microseconds(began) if began is not None else NEVER
+    return Rows(Slices(window_began, row.stretch // timedelta(microseconds=1)))
+
+
 def _count(
     connection: Connection, campaign_id: int, phases: Sequence[Any], bases: Sequence[_Base | None]
 ) -> dict[int, Sums]:
     """Count the vehicles of some phases, from where the oldest of their last counts has ended."""
-    before = {row.number: base.rows if base else Rows() for row, base in zip(phases, bases, strict=True)}
+    before = {
+        row.number: base.rows if base else _no_rows(row) for row, base in zip(phases, bases, strict=True)
+    }
     matured = {row.number: row[_MATURED] for row in phases}
     since = min(base.horizon if base else NOTHING_SEEN for base in bases)
     found = count(connection, campaign_id, tuple(phases[0][_SELECTION]), before, matured, since)
@@ -182,7 +196,7 @@ def _count(
 
 def _by_cohort(
     connection: Connection, key: dict[str, Any], cohorts: Collection[str]
-) -> dict[int, dict[Cohort, Tally]]:
+) -> dict[int, Parts[Cohort]]:
     asked = {**key, "cohorts": sorted(cohorts)}
     return by_cohort(connection.exec_driver_sql(BY_COHORT_SQL, asked).fetchall()) if cohorts else {}
 
@@ -212,7 +226,7 @@ def _with_quiet(connection: Connection, campaign_id: int, found: list[Judged]) -
     """The same, with who is overdue by cohort: only a breach of silence asks whose it is."""
     key: dict[str, Any] = {"id": campaign_id, "phases": [each.guarded.phase for each in found]}
     overdue_now, totals = quiet(connection.exec_driver_sql(QUIET_SQL, key).fetchall())
-    bad = {cohort for each in found for cohort in each.sums.counted.cohorts}
+    bad = {cohort for each in found for cohort in each.sums.counted.cohorts.names}
     late = {cohort for mine in overdue_now.values() for cohort in mine}
     cohorts = _by_cohort(connection, key, {str(cohort) for cohort in bad | late})
     return [
@@ -220,7 +234,7 @@ def _with_quiet(connection: Connection, campaign_id: int, found: list[Judged]) -
             each,
             evidence=replace(
                 each.evidence,
-                cohorts=cohorts.get(each.guarded.phase, {}),
+                cohorts=cohorts.get(each.guarded.phase, NO_PARTS),
                 quiet=overdue_now.get(each.guarded.phase, {}),
                 quiet_total=totals.get(each.guarded.phase, 0),
             ),

@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
 from campaign.metrics import Overdue
+from store.columns import microseconds
 
 _MATURED = """
-SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int,
-       (extract(epoch FROM max(m.began) - c.window_began_at) * 1000000)::bigint
+SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int, max(m.began)
 FROM matured AS m JOIN campaign AS c ON c.id = m.campaign_id
 WHERE m.campaign_id = %(id)s AND m.phase = ANY(%(phases)s) AND m.began >= c.window_began_at
-GROUP BY m.phase, c.window_began_at
+GROUP BY m.phase
 """
 
 
 @dataclass(frozen=True, slots=True)
 class MaturedSlices:
-    """Who is overdue, and when the latest of the slices began, in microseconds of the window.
+    """Who is overdue, and when the latest of the slices began, in microseconds (store/columns.py).
 
     ``id`` is another one whenever that may have changed.
     """
@@ -36,11 +37,11 @@ def matured(connection: Connection, campaign_id: int, ids: Mapping[int, object])
     """
     if not ids:
         return {}
-    rows: Sequence[Sequence[int]] = connection.exec_driver_sql(
+    rows: Sequence[Sequence[Any]] = connection.exec_driver_sql(
         _MATURED, {"id": campaign_id, "phases": list(ids)}
     ).fetchall()
     known = {
-        phase: (Overdue(vehicles=vehicles, quiet=quiet, failed=failed), latest)
+        phase: (Overdue(vehicles=vehicles, quiet=quiet, failed=failed), microseconds(latest))
         for phase, vehicles, quiet, failed, latest in rows
     }
     return {phase: MaturedSlices(each, *known.get(phase, ())) for phase, each in ids.items()}

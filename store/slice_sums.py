@@ -1,80 +1,75 @@
 """Those who began to install, by when they began: slices of time that are judged together, and what the brake
-knows. Two weeks have thousands of slices, so only those that have changed are added (store/changed.py)."""
+knows. Two weeks have thousands of slices, so only those that have changed are read (store/changed.py)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
-from campaign.assignment import HARMED, NO_VEHICLE, Tally, Target
+from campaign.assignment import HARMED, Target
 from campaign.brake import Matured
-from campaign.judgement import SLICES_JUDGED_TOGETHER
+from campaign.parts import Numbers, Parts
 from store.changed import CHANGED_SQL
-from store.evidence import BEGUN_SQL, SLICE_SQL
+from store.columns import NEVER, numbers, numbers_sql, times, times_sql
 
-#: Of slices: how long the stretches are that they are judged in, and when they began, in microseconds of the
-#: window. date_part gives a float, exact here, and extract a numeric, which takes several times as long.
 _ROWS = f"""
-WITH changed AS MATERIALIZED (
-    SELECT s.phase, s.began, s.state, s.vehicles FROM slice AS s
-    WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")}
-), ring AS MATERIALIZED (
-    SELECT p.number AS phase, {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS length, c.window_began_at
-    FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
-    WHERE c.id = %(id)s
-)
-SELECT phase, state, (date_part('epoch', length) * 1000000)::bigint,
-       array_agg((date_part('epoch', began - window_began_at) * 1000000)::bigint), array_agg(vehicles)
-FROM changed JOIN ring USING (phase) WHERE began >= window_began_at AND state IN {BEGUN_SQL}
-GROUP BY phase, state, length
+SELECT s.phase, s.state, {times_sql("s.began")}, {numbers_sql("s.vehicles")}
+FROM slice AS s
+WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")}
+GROUP BY s.phase, s.state
 """
 
-
-#: The vehicles of slices, by the beginning of a slice and by state.
-_Rows = Mapping[tuple[int, Target], int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Slices that are judged together, and all of their vehicles."""
-
-    rows: _Rows = field(default_factory=dict)
-    tally: Tally = NO_VEHICLE
+_BEGUN = (*sorted(HARMED), Target.INSTALLING, Target.SUCCEEDED)
+_ROW = {state: row for row, state in enumerate(_BEGUN)}
+_HARMED = slice(len(HARMED))
+_SUCCEEDED = _ROW[Target.SUCCEEDED]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slices:
-    """The vehicles of a phase that began in this window: all of them, and the stretches by their beginning,
-    in their order and without empty ones."""
+    """The vehicles of a phase that began in this window, in slices of time.
 
-    stretches: dict[int, _Stretch] = field(default_factory=dict)
-    begun: Tally = NO_VEHICLE
+    All times are in microseconds (store/columns.py): ``window_began``, ``stretch``, which is how long the
+    stretches are that are judged together, and the beginnings of the slices, ascending. ``vehicles`` has a
+    row for each state in ``_BEGUN`` and a column for each slice.
+    """
 
-    def after(self, columns: Mapping[Target, Sequence[Any]]) -> "Slices":
+    window_began: int
+    stretch: int
+    began: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    vehicles: Numbers = field(default_factory=lambda: np.zeros((len(_BEGUN), 0), np.int64))
+
+    def after(self, changes: Mapping[Target, Sequence[bytes]]) -> "Slices":
         """The same with what some slices have now."""
-        changes: dict[int, dict[tuple[int, Target], int]] = defaultdict(dict)
-        for state, (length, *each) in columns.items():
-            for began, vehicles in zip(*each, strict=True):
-                changes[began - began % length][began, state] = vehicles
-        stretches = dict(self.stretches)
-        all_steps: dict[Target, int] = defaultdict(int)
-        for began, rows in changes.items():
-            before = stretches.get(began, _Stretch())
-            steps = _steps(before.rows, rows)
-            tally = _moved(before.tally, steps)
-            if tally.by_state:
-                stretches[began] = _Stretch({**before.rows, **rows}, tally)
-            else:
-                stretches.pop(began, None)
-            for state, step in steps.items():
-                all_steps[state] += step
-        return Slices({began: stretches[began] for began in sorted(stretches)}, _moved(self.begun, all_steps))
+        read = {state: (times(began), numbers(vehicles)) for state, (began, vehicles) in changes.items()}
+        now = self._with([began for began, _ in read.values()])
+        for state, (began, vehicles) in read.items():
+            mine = began >= self.window_began
+            now.vehicles[_ROW[state], np.searchsorted(now.began, began[mine])] = vehicles[mine]
+        return now
 
-    def in_order(self) -> tuple[Tally, ...]:
-        """The stretches in the order in which their vehicles began."""
-        return tuple(each.tally for each in self.stretches.values())
+    def _with(self, moments: Sequence[Numbers]) -> "Slices":
+        """A copy that has these slices too."""
+        known = np.append(self.began, NEVER)
+        new = [each[known[np.searchsorted(self.began, each)] != each] for each in moments]
+        if not any(map(len, new)):
+            return replace(self, vehicles=self.vehicles.copy())
+        began = np.unique(np.concatenate((self.began, *new)))
+        began = began[np.searchsorted(began, self.window_began) :]
+        vehicles = np.zeros((len(_BEGUN), len(began)), np.int64)
+        vehicles[:, np.searchsorted(began, self.began)] = self.vehicles
+        return replace(self, began=began, vehicles=vehicles)
+
+    def in_stretches(self) -> Parts[int]:
+        """The stretches by number, in the order in which their vehicles began and without empty ones."""
+        number = (self.began - self.window_began) // self.stretch
+        first = np.flatnonzero(np.diff(number, prepend=-1))
+        sums = np.add.reduceat(self.vehicles, first, axis=1) if len(first) else self.vehicles
+        sums = sums[:, sums.any(axis=0)]
+        return Parts(range(1, sums.shape[1] + 1), _BEGUN, sums)
 
     def braking(self, latest: int) -> Matured:
         """For the brake, which counts who had time to report or has failed, and of them who failed or is
@@ -83,36 +78,17 @@ class Slices:
         Args:
             latest: the slice that matured last. As they mature in their order, all up to it have.
         """
-        known, well = self.begun.size, self.begun.by_state.get(Target.SUCCEEDED, 0)
-        for began, stretch in reversed(self.stretches.items()):
-            for (slice_began, state), vehicles in stretch.rows.items():
-                if slice_began > latest and state not in HARMED:
-                    known -= vehicles
-                    well -= vehicles if state is Target.SUCCEEDED else 0
-            if began <= latest:
-                break
-        return Matured(vehicles=known, bad=known - well)
+        ripe = self.vehicles[:, : np.searchsorted(self.began, latest, side="right")]
+        late_harm = self.vehicles[_HARMED, ripe.shape[1] :]
+        known = int(ripe.sum() + late_harm.sum())
+        return Matured(vehicles=known, bad=known - int(ripe[_SUCCEEDED].sum()))
 
 
-def _steps(before: _Rows, now: _Rows) -> Mapping[Target, int]:
-    steps: dict[Target, int] = defaultdict(int)
-    for key, vehicles in now.items():
-        steps[key[1]] += vehicles - before.get(key, 0)
-    return steps
-
-
-def _moved(tally: Tally, steps: Mapping[Target, int]) -> Tally:
-    by_state = dict(tally.by_state)
-    for state, step in steps.items():
-        by_state[state] = by_state.get(state, 0) + step
-    return Tally.model_construct(
-        by_state={state: vehicles for state, vehicles in by_state.items() if vehicles}
-    )
-
-
-def changed(connection: Connection, key: Mapping[str, Any]) -> Mapping[int, Mapping[Target, Sequence[Any]]]:
-    """What has changed in the slices, by phase and state."""
-    found: dict[int, dict[Target, Sequence[Any]]] = defaultdict(dict)
+def changed(connection: Connection, key: Mapping[str, Any]) -> dict[int, dict[Target, Sequence[bytes]]]:
+    """What has changed in the slices, by phase and state: of those who began to install and have not put it
+    off since."""
+    found: dict[int, dict[Target, Sequence[bytes]]] = defaultdict(dict)
     for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
-        found[phase][Target(state)] = columns
+        if state in _ROW:
+            found[phase][Target(state)] = columns
     return found

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from campaign.assignment import Tally
 from campaign.brake import Matured
 from campaign.metrics import Overdue
+from campaign.parts import NO_PARTS, Parts
 from store import cohort_sums, slice_sums
 from store.changed import NOTHING_SEEN, transaction
 from store.cohort_sums import Counted, Vehicles
@@ -22,16 +22,16 @@ class Sums:
 
     counted: Counted = field(default_factory=Counted)
     overdue: Overdue = field(default_factory=Overdue)
-    stretches: tuple[Tally, ...] = ()
+    stretches: Parts[int] = field(default_factory=lambda: NO_PARTS)
     braking: Matured = field(default_factory=Matured)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a phase that its sums are of, added up so that a count can go on from them."""
+    """The rows of a phase that its sums are of, as a count can go on from them."""
 
+    slices: Slices
     vehicles: Vehicles = field(default_factory=dict)
-    slices: Slices = field(default_factory=Slices)
     matured: MaturedSlices = field(default_factory=MaturedSlices)
 
 
@@ -63,14 +63,14 @@ def count(
     found = {}
     for phase, rows in before.items():
         now = Rows(
-            cohort_sums.after(rows.vehicles, members, vehicles.get(phase, {})),
             rows.slices.after(slices.get(phase, {})),
+            cohort_sums.after(rows.vehicles, members, vehicles.get(phase, {})),
             ripe.get(phase, rows.matured),
         )
         sums = Sums(
             cohort_sums.counted(members, now.vehicles),
             now.matured.overdue,
-            now.slices.in_order(),
+            now.slices.in_stretches(),
             now.slices.braking(now.matured.latest),
         )
         found[phase] = now, sums
