@@ -7,7 +7,7 @@ remembered.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -34,9 +34,9 @@ WHERE f.campaign_id = %(id)s ORDER BY f.id
 
 #: Vehicles of phases by state and configuration, in all and in this window. Those of other phases have not
 #: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
-_ROWS = f"""
-SELECT t.phase, t.state, {numbers_sql("t.configuration_id")}, {numbers_sql("t.vehicles")},
-       {numbers_sql("greatest(t.vehicles - t.acknowledged, 0)")}
+ROWS_SQL = f"""
+SELECT t.phase, t.state, {numbers_sql("t.configuration_id")} AS ids, {numbers_sql("t.vehicles")} AS vehicles,
+       {numbers_sql("greatest(t.vehicles - t.acknowledged, 0)")} AS new
 FROM tally AS t
 WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state
@@ -152,10 +152,10 @@ def _read_members(connection: Connection, campaign_id: int) -> Members:
     return Members(tuple(cohorts), np.array([row[0] for row in rows], np.int64), one_in)
 
 
-def changed(connection: Connection, key: Mapping[str, Any]) -> dict[int, dict[Target, Sequence[bytes]]]:
-    """What has changed in the tally, by phase and state."""
+def by_phase(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Target, Sequence[bytes]]]:
+    """Rows of ``ROWS_SQL`` by phase and state."""
     found: dict[int, dict[Target, Sequence[bytes]]] = defaultdict(dict)
-    for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
+    for phase, state, *columns in rows:
         found[phase][Target(state)] = columns
     return found
 

@@ -2,12 +2,11 @@
 knows. Two weeks have thousands of slices, so only those that have changed are read (store/changed.py)."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
 
 from campaign.assignment import HARMED, Target
 from campaign.brake import Matured
@@ -15,8 +14,8 @@ from campaign.parts import Numbers, Parts
 from store.changed import CHANGED_SQL
 from store.columns import NEVER, numbers, numbers_sql, times, times_sql
 
-_ROWS = f"""
-SELECT s.phase, s.state, {times_sql("s.began")}, {numbers_sql("s.vehicles")}
+ROWS_SQL = f"""
+SELECT s.phase, s.state, {times_sql("s.began")} AS began, {numbers_sql("s.vehicles")} AS vehicles
 FROM slice AS s
 WHERE s.campaign_id = %(id)s AND {CHANGED_SQL.format(row="s")}
 GROUP BY s.phase, s.state
@@ -84,11 +83,10 @@ class Slices:
         return Matured(vehicles=known, bad=known - int(ripe[_SUCCEEDED].sum()))
 
 
-def changed(connection: Connection, key: Mapping[str, Any]) -> dict[int, dict[Target, Sequence[bytes]]]:
-    """What has changed in the slices, by phase and state: of those who began to install and have not put it
-    off since."""
+def by_phase(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Target, Sequence[bytes]]]:
+    """Rows of ``ROWS_SQL`` by phase and state: who began to install and has not put it off since."""
     found: dict[int, dict[Target, Sequence[bytes]]] = defaultdict(dict)
-    for phase, state, *columns in connection.exec_driver_sql(_ROWS, key).fetchall():
+    for phase, state, *columns in rows:
         if state in _ROW:
             found[phase][Target(state)] = columns
     return found

@@ -14,6 +14,7 @@ from store.changed import NOTHING_SEEN, transaction
 from store.cohort_sums import Counted, Vehicles
 from store.matured import MaturedSlices, matured
 from store.slice_sums import Slices
+from store.together import ask
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,19 @@ def count(
     """
     key: dict[str, Any] = {"id": campaign_id, "since": transaction(since)}
     members = cohort_sums.members_of(connection, campaign_id, of)
-    vehicles = cohort_sums.changed(connection, key)
-    slices = slice_sums.changed(connection, key)
+    rows = ask(connection, (cohort_sums.ROWS_SQL, key), (slice_sums.ROWS_SQL, key))
+    vehicles, slices = cohort_sums.by_phase(rows[0]), slice_sums.by_phase(rows[1])
     ripe = matured(
         connection,
         campaign_id,
         {phase: ids[phase] for phase in before if before[phase].matured.id != ids[phase]},
     )
     found = {}
-    for phase, rows in before.items():
+    for phase, old in before.items():
         now = Rows(
-            rows.slices.after(slices.get(phase, {})),
-            cohort_sums.after(rows.vehicles, members, vehicles.get(phase, {})),
-            ripe.get(phase, rows.matured),
+            old.slices.after(slices.get(phase, {})),
+            cohort_sums.after(old.vehicles, members, vehicles.get(phase, {})),
+            ripe.get(phase, old.matured),
         )
         sums = Sums(
             cohort_sums.counted(members, now.vehicles),

@@ -25,12 +25,14 @@ from store.evidence import MATURE_SQL, MATURES_SQL
 from store.exclusion import sweep
 from store.guarded import CLOSE_SQL
 from store.judged import Judged, judged, phases_sql
+from store.together import ask
 from store.words import ANY_IN_FLIGHT_SQL, WITHDRAWN_SQL
 
 #: ``LOCK_SQL`` for one campaign. A tick asks the same each time and is planned once: to plan what it asks of
 #: phases takes four times as long as to find it, and PostgreSQL would do it anew in some ticks.
 _LOCK = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true) AS planned,
+       set_config('jit', 'off', true) AS compiled
 FROM campaign WHERE id = %(id)s FOR NO KEY UPDATE
 """
 
@@ -122,9 +124,7 @@ def _limits(body: str) -> Limits:
 def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     """Look at a campaign and keep it going: the lease is renewed only while its gate is open and ours."""
     key = {"id": watch.campaign_id, "seq": watch.seq, "lease": lease}
-    connection.exec_driver_sql(_LOCK, key)
-    campaign = connection.exec_driver_sql(_CAMPAIGN, key).one()
-    phases = connection.exec_driver_sql(_PHASES, key).fetchall()
+    _, [campaign], phases = ask(connection, (_LOCK, key), (_CAMPAIGN, key), (_PHASES, key))
     moved = _housekeeping(connection, key, phases)
     if campaign.excluded:
         moved |= sweep(connection, watch.campaign_id)

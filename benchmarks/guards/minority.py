@@ -15,6 +15,7 @@ from benchmarks.guards.table import Job, Table, percent, rate, vehicles
 from campaign.assignment import Tally, Target
 from campaign.cohorts import Cohort, Dimension, cohort_bar
 from campaign.judgement import Evidence, breach, judge, suspect
+from campaign.parts import Parts
 from campaign.verdict import Counts
 
 RING = 10_000
@@ -147,7 +148,7 @@ def _ask(seen: IntArray, failed: IntArray) -> tuple[str, str | None]:
     evidence = Evidence(
         size=RING,
         tally=_tally(seen.size, failed.size),
-        cohorts={cohort: _tally(*each) for cohort, *each in zip(COHORTS, vehicles, bad, strict=True)},
+        cohorts=Parts.of_each(COHORTS, [_tally(*each).by_state for each in zip(vehicles, bad, strict=True)]),
     )
     found, culprit = breach(_GUARDS, judge(_GUARDS, evidence)), suspect(PRODUCT, evidence)
     assert found is not None, str(evidence)

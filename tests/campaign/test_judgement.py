@@ -1,8 +1,8 @@
 """Judging a phase: the ring, its cohorts and its slices of time; what stops, what warns, who is suspected."""
 
 import random
-from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ from campaign.breach import Breach, Exposed
 from campaign.cohorts import Cohort, Culprit
 from campaign.guards import STANDARD_GUARDS, Guard, Metric
 from campaign.judgement import Evidence, breach, headline, judge, slice_length, suspect, trips, warnings
-from campaign.metrics import Overdue, total
+from campaign.metrics import NOBODY, Overdue, count, total
+from campaign.parts import Parts
 from campaign.verdict import RING, Status, Verdict, evaluate
 
 GUARDS = {guard.metric: guard for guard in STANDARD_GUARDS}
@@ -31,9 +32,14 @@ def guard(**keys: Any) -> Guard:
     return Guard.model_validate(keys)
 
 
-def cohorts(**values: Tally) -> Mapping[Cohort, Tally]:
+def cohorts(**values: Tally) -> Parts[Cohort]:
     """Cohorts of hardware."""
-    return {Cohort.read(f"hw_id={value}"): each for value, each in values.items()}
+    names = [Cohort.read(f"hw_id={value}") for value in values]
+    return Parts.of_each(names, [each.by_state for each in values.values()])
+
+
+def stretches(*tallies: Tally) -> Parts[int]:
+    return Parts.of_each(range(1, len(tallies) + 1), [each.by_state for each in tallies])
 
 
 def breached(guards: tuple[Guard, ...], evidence: Evidence) -> list[tuple[str, str]]:
@@ -83,7 +89,7 @@ def test_a_bad_cohort_is_stopped_before_it_has_harmed_ten_where_the_ring_would_s
 def test_a_fault_that_begins_after_many_good_vehicles_breaches_its_slice_of_time() -> None:
     before = (tally(succeeded=4985, failed=15),) * 20
     bad = tally(succeeded=100, failed=12)
-    evidence = Evidence(tally=total([*before, bad]), stretches=(*before, bad))
+    evidence = Evidence(tally=total([*before, bad]), stretches=stretches(*before, bad))
     ring, late = judge([INSTALL], evidence)
     assert (ring.status, ring.started) == (Status.HEALTHY, 100_112)
     assert (late.slice, late.status, late.failed) == ("stretch 21", Status.BREACH, 12)
@@ -106,15 +112,15 @@ SLICES = [
 def test_each_later_slice_needs_more_evidence(number: int, found: Tally, breaches: bool) -> None:
     clean = tally(succeeded=5_000)
     slices = (*[clean] * (number - 1), found, clean)
-    evidence = Evidence(tally=total(slices), stretches=slices)
+    evidence = Evidence(tally=total(slices), stretches=stretches(*slices))
     assert breached((INSTALL,), evidence) == ([(INSTALL.name, f"stretch {number}")] if breaches else [])
 
 
 def test_the_only_slice_of_a_ring_is_the_ring() -> None:
     bad = tally(succeeded=2, failed=4)
-    assert breached((INSTALL,), Evidence(tally=bad, stretches=(bad,))) == [(INSTALL.name, RING)]
+    assert breached((INSTALL,), Evidence(tally=bad, stretches=stretches(bad))) == [(INSTALL.name, RING)]
     both = [(INSTALL.name, RING), (INSTALL.name, "stretch 1")]
-    assert breached((INSTALL,), Evidence(tally=bad, stretches=(bad, Tally()))) == both
+    assert breached((INSTALL,), Evidence(tally=bad, stretches=stretches(bad, Tally()))) == both
 
 
 #: What is watched in a part of the ring, and by what.
@@ -132,7 +138,9 @@ def test_each_metric_is_judged_in_the_parts_that_can_have_more_of_it(
     metric: str, state: str, by_cohort: bool, by_time: bool
 ) -> None:
     bad, clean = tally(**{state: 6}), tally(succeeded=5_000)
-    evidence = Evidence(tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), stretches=(clean, bad))
+    evidence = Evidence(
+        tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), stretches=stretches(clean, bad)
+    )
     found = breached((guard(name="g", metric=metric),), evidence)
     assert found == [("g", "hw_id=A")] * by_cohort + [("g", "stretch 2")] * by_time
 
@@ -141,7 +149,10 @@ def test_each_metric_is_judged_in_the_parts_that_can_have_more_of_it(
 def test_a_bare_rule_is_of_the_ring_alone(mode: str) -> None:
     bad, clean = tally(failed=6), tally(succeeded=5_000)
     evidence = Evidence(
-        size=5_006, tally=total([bad, clean]), cohorts=cohorts(A=bad, B=clean), stretches=(clean, bad)
+        size=5_006,
+        tally=total([bad, clean]),
+        cohorts=cohorts(A=bad, B=clean),
+        stretches=stretches(clean, bad),
     )
     [verdict] = judge([guard(mode=mode, max_count=6)], evidence)
     assert (verdict.slice, verdict.status) == (RING, Status.CONTINUE)
@@ -167,13 +178,33 @@ def test_there_is_one_verdict_per_guard_on_the_ring_and_of_its_parts_only_breach
         tally=total([*hardware, *slices]),
         complete=complete,
         cohorts=cohorts(**{f"H{number}": each for number, each in enumerate(hardware)}),
-        stretches=tuple(slices),
+        stretches=stretches(*slices),
     )
     verdicts = judge(STANDARD_GUARDS, evidence)
     ring = [verdict for verdict in verdicts if verdict.slice == RING]
     assert ring == [evaluate(each, evidence.ring(each)) for each in STANDARD_GUARDS]
     assert all(verdict.status is Status.BREACH for verdict in verdicts if verdict.slice != RING)
     assert [verdict.guard for verdict in ring] == [each.name for each in STANDARD_GUARDS]
+
+
+@given(
+    st.lists(TALLIES, min_size=2, max_size=5),
+    st.sampled_from([Metric.INSTALLATION_SUCCESS, Metric.FAILURE, Metric.ROLLBACK]),
+    st.decimals("0.0001", "0.9", places=4),
+)
+def test_no_part_in_breach_is_overlooked(parts: list[Tally], metric: Metric, limit: Decimal) -> None:
+    """Each is judged by itself, as if nothing had been told apart before."""
+    watched = guard(name="g", metric=metric, limit=limit, accept=limit / 2, bar=2)
+    evidence = Evidence(tally=total(parts), stretches=stretches(*parts))
+    found = [(verdict.slice, verdict.status) for verdict in judge([watched], evidence)[1:]]
+    by_themselves = [
+        (f"stretch {number}", Status.BREACH)
+        for number, part in enumerate(parts, start=1)
+        if evaluate(
+            watched, count(metric, part, NOBODY), bar=2 * watched.bar * number * (number + 1)
+        ).status is Status.BREACH
+    ]  # fmt: skip
+    assert found == by_themselves
 
 
 def test_a_ring_is_inconclusive_only_when_it_is_complete_and_its_size_is_the_group() -> None:
@@ -312,7 +343,7 @@ def silent_cohort(quiet: int, others: int = 0) -> Evidence:
         tally=total([BRICKED, FINE]),
         overdue=Overdue(vehicles=520, quiet=quiet + others),
         cohorts=cohorts(A=BRICKED, B=FINE),
-        quiet=dict(zip(cohorts(A=BRICKED, B=FINE), (quiet, others), strict=True)),
+        quiet=dict(zip(cohorts(A=BRICKED, B=FINE).names, (quiet, others), strict=True)),
         quiet_total=quiet + others,
     )
 
@@ -402,7 +433,7 @@ def test_a_guard_trips_exactly_where_its_verdicts_have_a_breach(
         tally=total(tallies),
         overdue=Overdue(vehicles=30, quiet=telling // 2, failed=telling // 4),
         cohorts=cohorts(**dict(zip("ABC", tallies, strict=False))),
-        stretches=tuple(tallies),
+        stretches=stretches(*tallies),
         telling=telling,
     )
     assert trips(watched, evidence) is (breach(watched, judge(watched, evidence)) is not None)

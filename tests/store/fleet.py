@@ -23,6 +23,7 @@ from campaign.judgement import SLICES_JUDGED_TOGETHER
 from campaign.lifecycle import State
 from campaign.order import lot
 from campaign.package import Package
+from campaign.parts import NO_PARTS
 from campaign.permission import Consent
 from campaign.supervision import Mode, Observation, Watch
 from campaign.vehicle import Vehicle
@@ -235,10 +236,9 @@ class Fleet:
             assert (late.vehicles, late.quiet, late.failed) == matured.get(phase, (0, 0, 0))
             assert sums.everybody == tallies.get((campaign, phase), Tally())
             assert sums.window == counts.get(phase, Tally())
-            grouped = cohorts.get(phase, {})
-            assert sums.cohorts.items() <= grouped.items()
-            failures = FAILURES | {Target.STALLED}
-            assert {cohort for cohort, tally in grouped.items() if tally.of(failures)} == set(sums.cohorts)
+            bad = FAILURES | {Target.STALLED}
+            grouped = [(name, mine) for name, mine in cohorts.get(phase, NO_PARTS).tallies() if mine.of(bad)]
+            assert list(sums.cohorts.tallies()) == grouped
 
     def judged(self, campaign: int) -> list[Judged]:
         with self._open.begin():
@@ -352,7 +352,7 @@ def _assert_by_time(sums: Sums, rows: Sequence[tuple[Any, ...]]) -> None:
         by_stretch.setdefault(stretch, Counter())[state] += vehicles
         if matured or state in HARMED:
             braking[state is not Target.SUCCEEDED] += vehicles
-    assert [each.by_state for each in sums.stretches] == list(by_stretch.values())
+    assert [tally.by_state for _, tally in sums.stretches.tallies()] == list(by_stretch.values())
     assert sums.braking == Matured(vehicles=braking.total(), bad=braking[True])
 
 

@@ -85,4 +85,4 @@ def test_the_cohorts_come_in_the_same_order_in_every_process_the_more_telling_fi
     ordered = ["hw_id=R0", "hw_id=R1", "from_version=Radar 2", "model=Y", "country=DE", "country=SE"]
     for rows in (texts, texts[::-1]):
         found = by_cohort([(1, text, "failed", 1) for text in rows])
-        assert list(map(str, found[1])) == ordered
+        assert list(map(str, found[1].names)) == ordered

@@ -1,0 +1,18 @@
+"""Questions that go to the database together (libpq's pipeline), and are waited for once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg.rows import namedtuple_row
+from sqlalchemy import Connection
+
+
+def ask(connection: Connection, *questions: tuple[str, Mapping[str, Any]]) -> list[Sequence[Any]]:
+    """The rows that each of some statements finds, one after the other in the transaction of a connection.
+
+    Rows are tuples whose columns have names; what a statement has no rows for, has none.
+    """
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        asked = [driver.cursor(row_factory=namedtuple_row).execute(*question) for question in questions]
+        return [answer.fetchall() for answer in asked]
