@@ -7,10 +7,9 @@ remembered.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,8 @@ from campaign.assignment import FAILURES, NO_VEHICLE, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.parts import NO_PARTS, Numbers, Parts
 from store.changed import CHANGED_SQL
-from store.columns import numbers, numbers_sql
 from store.evidence import COUNTED
+from store.packed import NUMBER, packed_sql
 
 #: In which of the telling cohorts a configuration is, nothing where it is left out. Frozen with the selection
 #: but for that.
@@ -32,11 +31,13 @@ FROM configuration AS f JOIN campaign AS c ON c.id = f.campaign_id
 WHERE f.campaign_id = %(id)s ORDER BY f.id
 """
 
+_NEW = "greatest(t.vehicles - t.acknowledged, 0)"
+_PACKED = packed_sql("int4send(t.configuration_id)", "int4send(t.vehicles)", f"int4send({_NEW})")
+
 #: Vehicles of phases by state and configuration, in all and in this window. Those of other phases have not
 #: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
 ROWS_SQL = f"""
-SELECT t.phase, t.state, {numbers_sql("t.configuration_id")} AS ids, {numbers_sql("t.vehicles")} AS vehicles,
-       {numbers_sql("greatest(t.vehicles - t.acknowledged, 0)")} AS new
+SELECT t.phase, t.state, {_PACKED} AS configurations
 FROM tally AS t
 WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state
@@ -68,7 +69,7 @@ class Members:
     ids: Numbers
     one_in: _Products
 
-    def places(self, ids: Numbers) -> Numbers:
+    def places(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
         """The places of some configurations.
 
         Raises:
@@ -103,9 +104,9 @@ class InState:
         nobody = np.zeros(len(members.ids))
         return cls.of(members, nobody, nobody)
 
-    def after(self, members: Members, *columns: bytes) -> "InState":
-        """The same with what some configurations have now."""
-        ids, in_all, in_window = (numbers(column) for column in columns)
+    def after(self, members: Members, changed: bytes) -> "InState":
+        """The same with what some configurations have now, as ``ROWS_SQL`` finds them."""
+        ids, in_all, in_window = np.frombuffer(changed, NUMBER).reshape(-1, 3).T
         places = members.places(ids)
         vehicles, new = self.vehicles.copy(), self.new.copy()
         vehicles[places], new[places] = in_all, in_window
@@ -152,19 +153,19 @@ def _read_members(connection: Connection, campaign_id: int) -> Members:
     return Members(tuple(cohorts), np.array([row[0] for row in rows], np.int64), one_in)
 
 
-def by_phase(rows: Iterable[Sequence[Any]]) -> dict[int, dict[Target, Sequence[bytes]]]:
+def by_phase(rows: Iterable[tuple[int, str, bytes]]) -> dict[int, dict[Target, bytes]]:
     """Rows of ``ROWS_SQL`` by phase and state."""
-    found: dict[int, dict[Target, Sequence[bytes]]] = defaultdict(dict)
-    for phase, state, *columns in rows:
-        found[phase][Target(state)] = columns
+    found: dict[int, dict[Target, bytes]] = defaultdict(dict)
+    for phase, state, configurations in rows:
+        found[phase][Target(state)] = configurations
     return found
 
 
-def after(before: Vehicles, members: Members, changes: Mapping[Target, Sequence[bytes]]) -> Vehicles:
+def after(before: Vehicles, members: Members, changed: Mapping[Target, bytes]) -> Vehicles:
     """The vehicles of a phase with what has changed since."""
     new = {
-        state: (before.get(state) or InState.empty(members)).after(members, *columns)
-        for state, columns in changes.items()
+        state: (before.get(state) or InState.empty(members)).after(members, rows)
+        for state, rows in changed.items()
     }
     return {**before, **new}
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, Tally, Target
+from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.parts import Parts
-from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, HARMED_SQL, sql_list
+from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, sql_list
 
 #: What a guard counts one way or the other.
 COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
@@ -95,7 +95,13 @@ SLICE_SQL = (
     f"interval '{LONGEST_SLICE.total_seconds():.0f} seconds'))"
 )
 
-BEGUN_SQL = f"({HARMED_SQL}, 'installing', 'succeeded')"
+#: Who began to install and did not put it off; each of these states is a column of slices.
+BEGUN = (*sorted(HARMED), Target.INSTALLING, Target.SUCCEEDED)
+BEGUN_SQL = f"({sql_list(BEGUN)})"
+
+#: Of a slice ``s``: all of them, and those who were harmed.
+BEGUN_IN_SLICE_SQL = f"({' + '.join(f's.{state}' for state in BEGUN)})"
+_HARMED_IN_SLICE_SQL = f"({' + '.join(f's.{state}' for state in sorted(HARMED))})"
 
 #: Of a phase ``p``: the slice that matured last, and whether the time of one ``s`` is up.
 _LATEST_SQL = """coalesce((
@@ -110,7 +116,7 @@ MATURES_SQL = f"""(EXISTS (
 ) OR EXISTS (
     SELECT FROM matured AS m JOIN slice AS s USING (campaign_id, phase, began)
     WHERE m.campaign_id = p.campaign_id AND m.phase = p.number AND m.vehicles = 0
-      AND s.vehicles > 0 AND s.state IN {BEGUN_SQL}))"""
+      AND {BEGUN_IN_SLICE_SQL} > 0))"""
 
 #: Slices whose vehicles have all had their time are counted once, as they are at that moment: those after the
 #: latest, and those that were empty, for a vehicle that had put the update off may tell its outcome late. Who
@@ -122,10 +128,10 @@ WITH ring AS MATERIALIZED (
            statement_timestamp() - p.overdue_after - {SLICE_SQL} AS ripe, {_LATEST_SQL} AS latest
     FROM phase AS p WHERE p.campaign_id = %(id)s
 ), ripened AS MATERIALIZED (
-    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN slice AS s USING (campaign_id, phase)
+    SELECT s.* FROM ring JOIN slice AS s USING (campaign_id, phase)
     WHERE s.began > ring.latest AND s.began < ring.ripe
     UNION ALL
-    SELECT s.phase, s.began, s.state, s.vehicles FROM ring JOIN matured AS m USING (campaign_id, phase)
+    SELECT s.* FROM ring JOIN matured AS m USING (campaign_id, phase)
     JOIN slice AS s USING (campaign_id, phase, began)
     WHERE m.vehicles = 0 AND s.began < ring.ripe
 ), quiet AS MATERIALIZED (
@@ -136,11 +142,9 @@ WITH ring AS MATERIALIZED (
     GROUP BY 1, 2
 )
 INSERT INTO matured AS known (campaign_id, phase, began, vehicles, quiet, failed)
-SELECT %(id)s, r.phase, r.began, coalesce(sum(r.vehicles) FILTER (WHERE r.state IN {BEGUN_SQL}), 0),
-       coalesce(max(quiet.vehicles), 0),
-       coalesce(sum(r.vehicles) FILTER (WHERE r.state IN ({HARMED_SQL})), 0)
-FROM ripened AS r LEFT JOIN quiet USING (phase, began)
-GROUP BY r.phase, r.began
+SELECT s.campaign_id, s.phase, s.began, {BEGUN_IN_SLICE_SQL}, coalesce(quiet.vehicles, 0),
+       {_HARMED_IN_SLICE_SQL}
+FROM ripened AS s LEFT JOIN quiet USING (phase, began)
 ON CONFLICT (campaign_id, phase, began)
 DO UPDATE SET vehicles = excluded.vehicles, quiet = excluded.quiet, failed = excluded.failed
 WHERE known.vehicles = 0 AND excluded.vehicles > 0

@@ -22,7 +22,6 @@ from campaign.metrics import CLOCKED
 from campaign.parts import NO_PARTS, Parts
 from campaign.verdict import Status, Verdict
 from store.changed import HORIZON_SQL, NOTHING_SEEN, SERVER_SQL, SETTLED_SQL, goes_on
-from store.columns import NEVER, microseconds
 from store.evidence import (
     BY_COHORT_SQL,
     GUARDED_COLUMNS_SQL,
@@ -33,6 +32,7 @@ from store.evidence import (
     quiet,
 )
 from store.guarded import Guarded
+from store.packed import NEVER, microseconds
 from store.slice_sums import Slices
 from store.sums import Rows, Sums, count
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from campaign.metrics import Overdue
-from store.columns import microseconds
+from store.packed import microseconds
 
 _MATURED = """
 SELECT m.phase, sum(m.vehicles)::int, sum(m.quiet)::int, sum(m.failed)::int, max(m.began)
@@ -19,7 +19,7 @@ GROUP BY m.phase
 
 @dataclass(frozen=True, slots=True)
 class MaturedSlices:
-    """Who is overdue, and when the latest of the slices began, in microseconds (store/columns.py).
+    """Who is overdue, and when the latest of the slices began, in microseconds (store/packed.py).
 
     ``id`` is another one whenever that may have changed.
     """

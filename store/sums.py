@@ -54,8 +54,9 @@ def count(
     """
     key: dict[str, Any] = {"id": campaign_id, "since": transaction(since)}
     members = cohort_sums.members_of(connection, campaign_id, of)
-    rows = ask(connection, (cohort_sums.ROWS_SQL, key), (slice_sums.ROWS_SQL, key))
-    vehicles, slices = cohort_sums.by_phase(rows[0]), slice_sums.by_phase(rows[1])
+    in_tally, in_slices = ask(connection, (cohort_sums.ROWS_SQL, key), (slice_sums.ROWS_SQL, key))
+    vehicles = cohort_sums.by_phase(in_tally)
+    slices = {row.phase: row.slices for row in in_slices}
     ripe = matured(
         connection,
         campaign_id,
@@ -64,7 +65,7 @@ def count(
     found = {}
     for phase, old in before.items():
         now = Rows(
-            old.slices.after(slices.get(phase, {})),
+            old.slices.after(slices[phase]) if phase in slices else old.slices,
             cohort_sums.after(old.vehicles, members, vehicles.get(phase, {})),
             ripe.get(phase, old.matured),
         )

@@ -388,7 +388,7 @@ class TallyRow(SQLModel, table=True):
 
 
 class SliceRow(SQLModel, table=True):
-    """How many assignments that began to install in a slice of time are in a state; a trigger keeps it."""
+    """How many assignments that began to install in a slice of time are in each state; a trigger keeps it."""
 
     __tablename__ = "slice"
     __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
@@ -396,8 +396,12 @@ class SliceRow(SQLModel, table=True):
     campaign_id: int = Field(primary_key=True)
     phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
     began: datetime = Field(sa_column=_time(primary_key=True))
-    state: str = Field(sa_column=_text(primary_key=True))
-    vehicles: int = Field(nullable=False)
+    installing: int = Field(nullable=False)
+    succeeded: int = Field(nullable=False)
+    failed: int = Field(nullable=False)
+    rolled_back: int = Field(nullable=False)
+    silent: int = Field(nullable=False)
+    critical: int = Field(nullable=False)
 
 
 class EditionRow(SQLModel, table=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, OPEN, STARTED, Target
+from campaign.assignment import ATTEMPTS, FAILURES, IN_FLIGHT, OPEN, STARTED, Target
 
 
 def sql_list(states: Iterable[Target]) -> str:
@@ -31,7 +31,6 @@ IN_FLIGHT_SQL = sql_list(IN_FLIGHT)
 STARTED_SQL = sql_list(STARTED)
 FAILURES_SQL = sql_list(FAILURES)
 ATTEMPTS_SQL = sql_list(ATTEMPTS)
-HARMED_SQL = sql_list(HARMED)
 
 #: Whether an assignment ``a`` is in flight, for who looks for those of a campaign: an index has them in these
 #: words only. Said plainly, the planner would take it also for the one assignment of a vehicle, and read

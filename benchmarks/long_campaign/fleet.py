@@ -10,7 +10,7 @@ from datetime import timedelta
 from benchmarks import fleet
 from benchmarks.fleet import INSTALLING
 from store.connect import Connection
-from store.evidence import SLICE_SQL
+from store.evidence import BEGUN_IN_SLICE_SQL, SLICE_SQL
 from store.words import ANY_IN_FLIGHT_SQL
 
 _VEHICLES = """
@@ -94,19 +94,20 @@ def let_report(connection: Connection, span: timedelta) -> None:
 
 
 #: Who has an outcome, and what the counts do not say as the assignments do.
-_COUNTED = """
+_COUNTED = f"""
 SELECT (SELECT count(*) FROM assignment WHERE campaign_id = %(id)s AND finished_at IS NOT NULL), ARRAY(
     SELECT t::text FROM (
         SELECT 'tally', phase, configuration_id::text, state, count(*)
         FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
         UNION ALL
-        SELECT 'slice', phase, slice::text, state, count(*)
-        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3, 4
+        SELECT 'slice', phase, slice::text, 'begun', count(*)
+        FROM assignment WHERE campaign_id = %(id)s GROUP BY 2, 3
         EXCEPT (
             SELECT 'tally', phase, configuration_id::text, state, vehicles
             FROM tally WHERE campaign_id = %(id)s
             UNION ALL
-            SELECT 'slice', phase, began::text, state, vehicles FROM slice WHERE campaign_id = %(id)s)
+            SELECT 'slice', phase, began::text, 'begun', {BEGUN_IN_SLICE_SQL}
+            FROM slice AS s WHERE campaign_id = %(id)s)
     ) AS t LIMIT 5)
 """
 

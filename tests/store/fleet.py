@@ -32,7 +32,16 @@ from store.beginning import begin
 from store.campaigns import register, select_targets
 from store.connect import connect
 from store.consent import Heard
-from store.evidence import BEGUN_SQL, BY_COHORT_SQL, COUNTED_SQL, SLICE_SQL, by_cohort, counted
+from store.evidence import (
+    BEGUN,
+    BEGUN_IN_SLICE_SQL,
+    BEGUN_SQL,
+    BY_COHORT_SQL,
+    COUNTED_SQL,
+    SLICE_SQL,
+    by_cohort,
+    counted,
+)
 from store.group import connect_for_groups
 from store.installed import lock_software
 from store.judged import Judged, judged, memory
@@ -323,13 +332,14 @@ class Fleet:
             "ORDER BY 1, 2, 3, 4"
         )
         assert kept == counted
+        each = ", ".join(f"count(*) FILTER (WHERE state = '{state}')::int" for state in BEGUN)
         counted = self.rows(
-            "SELECT campaign_id, phase, slice, state, count(*)::int FROM assignment WHERE slice IS NOT NULL "
-            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+            f"SELECT campaign_id, phase, slice, {each} FROM assignment "
+            f"WHERE slice IS NOT NULL AND state IN {BEGUN_SQL} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
         kept = self.rows(
-            "SELECT campaign_id, phase, began, state, vehicles FROM slice WHERE vehicles <> 0 "
-            "ORDER BY 1, 2, 3, 4"
+            f"SELECT campaign_id, phase, began, {', '.join(BEGUN)} FROM slice AS s "
+            f"WHERE {BEGUN_IN_SLICE_SQL} > 0 ORDER BY 1, 2, 3"
         )
         assert kept == counted
         wrong = "SELECT * FROM tally WHERE acknowledged > vehicles OR acknowledged < 0"

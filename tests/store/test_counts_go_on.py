@@ -10,15 +10,15 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
-from campaign.assignment import HARMED, Target
+from campaign.assignment import Target
 from campaign.cohorts import Cohort
-from store import changed, columns, exclusion, judged, slice_sums, supervision
+from store import changed, exclusion, judged, slice_sums, supervision
 from store.connect import connect
+from store.evidence import BEGUN
 from store.judged import Judged
 from tests.store.fleet import HOUR, Fleet, car, cars, plain, watch
 
 RINGS = [{"rollout_count": 4}, {"rollout_percent": 50}, {"rollout_percent": 100}]
-BEGUN = HARMED | {Target.INSTALLING, Target.SUCCEEDED}
 COHORTS = ["hw_id=EVO15", "country=FR", "model=Model_3"]
 
 _MEMORY = judged.memory.__wrapped__
@@ -192,16 +192,16 @@ def test_only_what_has_changed_is_read_again(fleet: Fleet, monkeypatch: pytest.M
     for ago, vehicle in enumerate(story.ids, start=5):
         fleet.install(story.campaign, [vehicle], ago)
     story.count()
-    read: list[int] = []
-    real = columns.numbers
+    read: list[bytes] = []
+    real = slice_sums.Slices.after
 
-    def noted(column: bytes) -> Any:
-        found = real(column)
-        read.append(len(found))
-        return found
+    def noted(slices: slice_sums.Slices, changed: bytes) -> slice_sums.Slices:
+        read.append(changed)
+        return real(slices, changed)
 
-    monkeypatch.setattr(slice_sums, "numbers", noted)
+    monkeypatch.setattr(slice_sums.Slices, "after", noted)
     fleet.put(story.campaign, Target.SUCCEEDED, story.ids[:1])
     with fleet.engine.begin() as connection:
         story.worker.judged(connection, story.campaign)
-    assert read == [1, 1]
+    one_row = 8 + 4 * len(BEGUN)
+    assert [len(each) for each in read] == [one_row]

@@ -9,6 +9,7 @@ from campaign.assignment import Target
 from campaign.cohorts import Cohort
 from campaign.problems import Refused
 from store import exclusion, polls
+from store.evidence import BEGUN_IN_SLICE_SQL
 from store.reports import Effect
 from tests.store.fleet import Fleet, Gateway, car, cars, closing, report
 
@@ -117,7 +118,7 @@ async def test_who_refuses_to_cancel_and_installs_after_all_is_in_no_slice_of_ti
     assert fleet.states(campaign) == {old[0]: "installing", new[0]: "installing"}
     assert fleet.rows("SELECT vehicle_id FROM assignment WHERE slice IS NOT NULL") == [(old[0],)]
     await gateway.say(new[0], action, "closed", "failure")
-    assert fleet.rows("SELECT state, vehicles FROM slice WHERE vehicles > 0") == [("installing", 1)]
+    assert fleet.rows(f"SELECT installing, {BEGUN_IN_SLICE_SQL} FROM slice AS s") == [(1, 1)]
 
 
 def test_those_who_wait_are_moved_by_the_ticks_some_at_a_time(

@@ -8,6 +8,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from campaign.assignment import Target
 from campaign.definition import Definition
 from campaign.guards import Metric, Rule
 from campaign.vehicle import Vehicle
@@ -76,12 +77,16 @@ def _old(definition: Definition) -> dict[str, Any]:
     return body | {"guards": [GUARD], "limits": LIMITS}
 
 
-@pytest.fixture
-def old(empty_database: str) -> Iterator[Old]:
-    config = Config(attributes={"url": empty_database})
+def _upgrade(url: str, revision: str) -> None:
+    config = Config(attributes={"url": url})
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "0001")
+    command.upgrade(config, revision)
+
+
+@pytest.fixture
+def old(empty_database: str) -> Iterator[Old]:
+    _upgrade(empty_database, "0001")
     fleet = Old(empty_database)
     yield fleet
     fleet.assert_candidates()
@@ -187,3 +192,28 @@ async def test_what_was_no_window_becomes_an_attribute_and_holds_nobody_up(old: 
     async with connected(old.url) as gateway:
         admitted = await gateway.admit(*ids)
     assert set(ids) - set(admitted) <= set(ids[:2])
+
+
+def test_slices_that_had_a_row_for_each_state_are_counted_on_in_one(old: Old) -> None:
+    slices = "SELECT installing, succeeded, failed FROM slice ORDER BY began"
+    campaign = old.campaign({"pending": 9})
+    _upgrade(old.url, "0017")
+    ids = sorted(old.states(campaign))
+    old.install(campaign, ids[:5], 1)
+    old.install(campaign, ids[5:7], 2)
+    old.put(campaign, Target.SUCCEEDED, ids[:2])
+    old.put(campaign, Target.FAILED, ids[2:3])
+    old.put(campaign, Target.DEFERRED, ids[5:7])
+    assert old.value("SELECT count(*) FROM slice WHERE vehicles > 0") == 4
+    migrate(old.url)
+    assert old.rows(slices) == [
+        (0, 0, 0),
+        (2, 2, 1),
+    ]
+    old.put(campaign, Target.SUCCEEDED, [*ids[:5], ids[5]])
+    assert old.rows(slices) == [
+        (0, 1, 0),
+        (0, 5, 0),
+    ]
+    old.assert_tally()
+    old.assert_remembered(campaign)
