@@ -10,8 +10,14 @@ from sqlalchemy import Connection
 def ask(connection: Connection, *questions: tuple[str, Mapping[str, Any]]) -> list[Sequence[Any]]:
     """The rows that each of some statements finds, one after the other in the transaction of a connection.
 
-    Rows are tuples whose columns have names; what a statement has no rows for, has none.
+    Returns:
+        For each its rows: tuples whose columns have names.
+
+    Raises:
+        psycopg.Error: one of them failed, and what came after it was not done.
     """
+    if not connection.in_transaction():
+        connection.begin()  # as SQLAlchemy does by itself before a statement of its own
     driver: Any = connection.connection.driver_connection
     with driver.pipeline():
         asked = [driver.cursor(row_factory=namedtuple_row).execute(*question) for question in questions]

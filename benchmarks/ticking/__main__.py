@@ -4,7 +4,9 @@ Each size on a fresh server. The smaller one, a tenth, is there for the growth, 
 it: the machine's speed moves within minutes.
 """
 
+import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,36 +18,49 @@ from sqlalchemy import Engine
 
 from benchmarks import targets
 from benchmarks.fresh import fresh_database, settle
+from benchmarks.kill_switch import cost
 from benchmarks.sheet import RESULTS, Sheet
 from benchmarks.ticking import reports
 from benchmarks.ticking.ticks import LEASE, milliseconds, watch
 from campaign.lifecycle import State
 from campaign.supervision import Mode
 from store import gate
-from store.connect import Connection, connect, engine
+from store.connect import connect, engine
 from store.supervision import tick
 
 #: Percent of the vehicles that have reported.
 FEW, MANY = 1, 70
 #: Reports of a phase between two ticks, where there are any: no count can be taken from the tick before.
 FRESH = 10
-#: The same of a fleet that reports as fast as it can: one in so many of all targets, for so many ticks. They
-#: began at any time in two weeks, so nearly each of them changes a slice of its own.
-CROWD_ONE_IN, CROWD_TICKS = 1000, 7
+#: The same of vehicles that began at any time in two weeks, one in so many of all: nearly each changes a
+#: slice of its own.
+LATE_ONE_IN = 1000
+#: The same of a phase that reports as fast as a machine of two cores records it, from tick to tick: one in so
+#: many of all, who began in the last hours.
+CROWD_ONE_IN = 33
+#: So often: there are no more who could report.
+CROWD_TICKS = 7
+#: What reports has other things in the caches of the processor, and a worker that has waited for it is slow
+#: to begin with: it ticks another campaign first, so often.
+OTHERS = 5
+#: Of reports, of each kind: so many at the most, and one for so many vehicles.
+GROUPS, GROUP_ONE_IN = 60, 4000
 
 
 @dataclass(frozen=True)
 class Taken:
     """Milliseconds of a tick by mode and reports, of one after reports in the last phase and in all of them,
-    after many in the last phase, of the first after a gap in which so many slices became due, and of opening
-    the first and last phase."""
+    after late ones and after many in the last phase, of the first after a gap in which so many slices became
+    due, of a group of reports that is judged or not, and of opening the first and last phase."""
 
     ticks: dict[tuple[Mode, int], float]
     changed_phase: float
     changed_phases: float
+    after_late: float
     after_crowd: float
     after_gap: float
     slices: int
+    judged: dict[str, float]
     first_phase: float
     last_phase: float
     configurations: int
@@ -62,9 +77,17 @@ def main(
         sheet.add(f"tick {mode.value}, {percent} % reported", taken, "ms", at_most=5)
     sheet.add(f"tick after {FRESH} reports in the last phase", large.changed_phase, "ms", at_most=5)
     sheet.add(f"tick after {FRESH} reports in each phase", large.changed_phases, "ms", at_most=5)
-    crowd = vehicles // CROWD_ONE_IN
-    sheet.add(f"tick after {crowd:,} reports in the last phase", large.after_crowd, "ms", at_most=5)
+    late, crowd = vehicles // LATE_ONE_IN, vehicles // CROWD_ONE_IN
+    sheet.add(f"tick after {late:,} reports from two weeks", large.after_late, "ms", at_most=5)
+    sheet.add(f"tick after {crowd:,} reports from three hours", large.after_crowd, "ms", at_most=5)
     sheet.add(f"tick after a gap of {large.slices:,} slices", large.after_gap, "ms")
+    sheet.add(
+        f"{cost.REPORTS} reports with a failure, judged; floor: not judged",
+        large.judged[cost.JUDGED],
+        "ms",
+        floor=large.judged[cost.UNJUDGED],
+        at_most=1.1,
+    )
     busy = max(large.ticks.values())
     sheet.add(
         "slowest tick, beside a tenth of the vehicles",
@@ -97,44 +120,59 @@ def measure(vehicles: int) -> Taken:
     with fresh_database() as url, connect(url) as connection:
         work = engine(url)
         targets.fill(connection, vehicles)
+        targets.rival(connection, work, vehicles // 100)
         # The harm done here is no subject: nobody stops at it.
         guards = [{"metric": "failure_rate", "mode": "evidence", "limit": "0.9", "accept": "0.4"}]
         campaign = targets.start(work, targets.definition(connection, "Measured", guards=guards))
         settle(connection)
         with work.begin() as own:
-            gate.open_gate(own, campaign, 1, State.ROLLING_OUT, LEASE, new_window=False)
+            for each in (targets.RIVAL_ID, campaign):
+                gate.open_gate(own, each, 1, State.ROLLING_OUT, LEASE, new_window=False)
         opened_first, opened_last = _open(work, campaign, 1), _open(work, campaign, len(targets.PHASES))
-        ticks = {}
+        calm = {}
         for percent in (FEW, MANY):
             reports.record(connection, campaign, percent)
             for mode in Mode:
-                ticks[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
+                calm[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
         last = len(targets.PHASES)
-        in_last, in_all = (_after_reports(work, connection, campaign, first) for first in (last, 1))
-        crowd = partial(reports.record_more, connection, campaign, last, max(1, vehicles // CROWD_ONE_IN))
-        after_crowd = milliseconds(work, campaign, last, Mode.ROLLING_OUT, CROWD_TICKS, before_each=crowd)
+        in_last, in_all, after_late, after_crowd = (
+            _after(partial(how, connection, campaign, phase, many), work, campaign, ticks)
+            for how, phase, many, ticks in (
+                (reports.record_more, last, FRESH, 30),
+                (reports.record_more, 1, FRESH, 30),
+                (reports.record_more, last, max(1, vehicles // LATE_ONE_IN), CROWD_TICKS),
+                (reports.record_recent, last, vehicles // CROWD_ONE_IN, CROWD_TICKS),
+            )
+        )
+        judged = asyncio.run(cost.measure(url, campaign, min(GROUPS, vehicles // GROUP_ONE_IN + 1)))
         reports.forget_matured(connection)
         after_gap = _once(work, campaign, last, Mode.ROLLING_OUT)
         slices = connection.execute("SELECT count(*) FROM matured").fetchone()
         row = connection.execute("SELECT count(*) FROM configuration").fetchone()
         work.dispose()
     return Taken(
-        ticks,
+        calm,
         in_last,
         in_all,
+        after_late,
         after_crowd,
         after_gap,
         int(slices[0]) if slices else 0,
+        judged,
         opened_first,
         opened_last,
         int(row[0]) if row else 0,
     )
 
 
-def _after_reports(work: Engine, connection: Connection, campaign: int, first: int) -> float:
-    """Ticks with reports between them in every phase from this one on."""
-    more = partial(reports.record_more, connection, campaign, first, FRESH)
-    return milliseconds(work, campaign, len(targets.PHASES), Mode.ROLLING_OUT, before_each=more)
+def _after(reports: Callable[[], None], work: Engine, campaign: int, ticks: int) -> float:
+    """Ticks with reports between them, and with ticks of another campaign."""
+
+    def others() -> None:
+        reports()
+        milliseconds(work, targets.RIVAL_ID, 1, Mode.ROLLING_OUT, OTHERS)
+
+    return milliseconds(work, campaign, len(targets.PHASES), Mode.ROLLING_OUT, ticks, others)
 
 
 def _open(work: Engine, campaign: int, phase: int) -> float:

@@ -38,6 +38,23 @@ def record_more(connection: Connection, campaign: int, first: int, each: int) ->
     connection.execute(_SOME_MORE, {"campaign": campaign, "first": first, "each": each})
 
 
+#: A phase under way: so many of those who wait have their outcome, and began in the last hours.
+_RECENT = """
+UPDATE assignment SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
+    state = 'succeeded', slice = date_bin('5 minutes', now() - random() * interval '3 hours', (
+        SELECT window_began_at FROM campaign WHERE id = %(campaign)s))
+WHERE (vehicle_id, campaign_id) IN (
+    SELECT vehicle_id, campaign_id FROM assignment
+    WHERE campaign_id = %(campaign)s AND phase = %(phase)s AND state = 'pending'
+    LIMIT %(vehicles)s)
+"""
+
+
+def record_recent(connection: Connection, campaign: int, phase: int, vehicles: int) -> None:
+    """Bring so many of a phase to an outcome who began to install in the last three hours."""
+    connection.execute(_RECENT, {"campaign": campaign, "phase": phase, "vehicles": vehicles})
+
+
 def forget_matured(connection: Connection) -> None:
     """As if no tick had looked at the slices of these two weeks."""
     connection.execute("DELETE FROM matured")
