@@ -15,7 +15,7 @@ from campaign.guards import Action, Guard, Metric, Rule
 from campaign.metrics import CLOCKED, NOBODY, Overdue, bad, count, outcomes
 from campaign.parts import NO_PARTS, Name, Parts
 from campaign.promotion import proving_guard
-from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, near_limit, worst
+from campaign.verdict import RING, Counts, Status, Verdict, breached, evaluate, near_limit, over_limit, worst
 
 #: A slice is as long as a small part of the time after which a vehicle is overdue: the brake learns that much
 #: later that its vehicles are quiet, and admits others meanwhile (docs/guards.md).
@@ -76,6 +76,17 @@ def trips(guards: Sequence[Guard], evidence: Evidence) -> bool:
     """Whether ``breach`` finds one among the verdicts of ``judge``: all that most reports of a failure need,
     for a small part of what verdicts with their numbers and sentences cost."""
     return any(_trips(guard, evidence) for guard in guards if guard.action is Action.PAUSE)
+
+
+def may_trip(guards: Sequence[Guard], at_least: Evidence) -> bool:
+    """Whether one that pauses may be breached where all that is bad is known, and of the others only that
+    there are at least so many. If not, nothing more need be read: all who are added make rates smaller."""
+    return any(
+        over_limit(guard, at_least.ring(guard))
+        or (guard.mode is Rule.EVIDENCE and any(True for _ in _slices(guard, at_least)))
+        for guard in guards
+        if guard.action is Action.PAUSE and bad(guard.metric, at_least.tally, at_least.overdue)
+    )
 
 
 def _trips(guard: Guard, evidence: Evidence) -> bool:

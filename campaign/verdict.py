@@ -110,12 +110,17 @@ def evaluate(guard: Guard, counts: Counts, slice: str = RING, bar: float | None 
 
 def breached(guard: Guard, counts: Counts, bar: float | None = None) -> bool:
     """Whether ``evaluate`` says breach."""
-    if not counts.finished or counts.failed < _least(guard, counts):
+    if not over_limit(guard, counts):
         return False
     if guard.mode is not Rule.EVIDENCE:
         return counts.finished >= _sample(guard)
     evidence = against_target(counts.started, counts.failed, float(guard.accept), float(guard.limit))
     return evidence >= (guard.bar if bar is None else bar)
+
+
+def over_limit(guard: Guard, counts: Counts) -> bool:
+    """Whether so many are bad as ``breached`` asks for at the least."""
+    return counts.finished > 0 and counts.failed >= _least(guard, counts)
 
 
 @overload

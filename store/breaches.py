@@ -1,74 +1,146 @@
-"""The stop by a report: phases are judged, and gates shut, in the transaction that records a failure."""
+"""The stop by a report: phases are judged, and gates shut, in the transaction that records a failure.
+
+To read what the hundreds of configurations of a phase have in each state takes longer than to record the
+reports of a few dozen vehicles. So a gateway remembers how many had an outcome when it looked last. There are
+at least as many now, and with that and the bad ones of now most failures are seen to be no breach.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+import numpy as np
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from campaign.assignment import Tally
-from campaign.cohorts import Cohort
+from campaign.assignment import ATTEMPTS, FAILURES, Target
 from campaign.judgement import Evidence
 from campaign.metrics import total
-from campaign.parts import NO_PARTS, Parts
-from store.evidence import (
-    BAD_COHORTS_SQL,
-    BY_COHORT_SQL,
-    COUNTED_SQL,
-    JUDGED_SQL,
-    by_cohort,
-    counted,
-    whole_and_cohorts,
-)
+from campaign.parts import Numbers
+from store.evidence import BAD_SQL, JUDGED, JUDGED_SQL
 from store.guarded import CLOSE_SQL, Guarded
 from store.held import Held
+from store.members import MEMBERS_SQL, Members, known, learn
+from store.packed import NUMBER
 from store.stops import TELL_SQL
 from store.tallies import TALLIES_SQL, by_phase
 
-#: A row of ``JUDGED_SQL``.
-Counted = tuple[Any, ...]
+_GUARDED, _WINDOW, _SELECTION, _DEPENDS_ON, _COUNTS = slice(7), 4, slice(7, 9), slice(7, 11), slice(11, 13)
+
+_ATTEMPTS = [place for place, state in enumerate(JUDGED) if state in ATTEMPTS]
+_FAILURES = [place for place, state in enumerate(JUDGED) if state in FAILURES]
+_SUCCEEDED = JUDGED.index(Target.SUCCEEDED)
 
 
-async def count(connection: AsyncConnection, failed: Sequence[Held]) -> list[Counted]:
+class Counts(NamedTuple):
+    """A row of ``JUDGED_SQL`` or, where ``only_bad``, of ``BAD_SQL``; ``unsure`` vehicles of it are of this
+    transaction, which may be rolled back."""
+
+    row: Sequence[Any]
+    only_bad: bool
+    unsure: int
+
+
+class _Memory:
+    """How many of a phase had an outcome, in all and by cohort, and what that depends on: the window, the
+    selection, the server, and that no success was taken back (``edition.matured``). By nothing else is a
+    vehicle with an outcome without one later."""
+
+    latest: tuple[tuple[Any, ...], Numbers] | None = None
+
+
+@lru_cache(maxsize=256)
+def memory(campaign_id: int, phase: int) -> _Memory:
+    """What this process remembers of a phase."""
+    return _Memory()
+
+
+async def count(connection: AsyncConnection, changed: Sequence[Held]) -> list[Counts]:
     """What the guards of vehicles that have just failed must know, by all that needs no clock.
 
-    A success shuts no gate, and no cohort but theirs looks worse than before.
+    A success shuts no gate.
     """
+    failed = [row for row in changed if row.moved and row.state in FAILURES]
     asked = []
     for campaign_id in sorted({row.campaign_id for row in failed}):
-        mine = [row for row in failed if row.campaign_id == campaign_id]
-        phases = sorted({row.phase for row in mine})
-        configurations = sorted({row.configuration_id for row in mine})
-        key = {"id": campaign_id, "phases": phases, "configurations": configurations}
-        asked.append(await connection.execute(JUDGED_SQL, key))
-    return [row for answer in asked for row in await answer.fetchall()]
+        phases = sorted({row.phase for row in failed if row.campaign_id == campaign_id})
+        only_bad = all(memory(campaign_id, phase).latest for phase in phases)
+        asked.append((await _ask(connection, campaign_id, phases, only_bad=only_bad), only_bad))
+    return [
+        Counts(row, only_bad, len(changed)) for answer, only_bad in asked for row in await answer.fetchall()
+    ]
 
 
-async def close_breached(connection: AsyncConnection, counts: Sequence[Counted]) -> None:
+async def _ask(
+    connection: AsyncConnection, campaign_id: int, phases: Sequence[int], *, only_bad: bool
+) -> Any:
+    key = {"id": campaign_id, "phases": phases}
+    return await connection.execute(BAD_SQL if only_bad else JUDGED_SQL, key, binary=True)
+
+
+async def close_breached(connection: AsyncConnection, counts: Sequence[Counts]) -> None:
     """Shut the gates of campaigns in which a guard that pauses is breached, if none has been before."""
-    for row in counts:
-        guarded = Guarded.from_row(row[:7])
-        if guarded.trips(_evidence(guarded, *whole_and_cohorts(*row[7:]))):
-            await _close(connection, guarded)
+    for each in counts:
+        guarded = Guarded.from_row(each.row[_GUARDED])
+        members = await _members(connection, guarded.campaign_id, each.row[_SELECTION])
+        if each.only_bad and _is_no_breach(guarded, members, each.row):
+            continue
+        row = each.row
+        if each.only_bad:
+            answer = await _ask(connection, guarded.campaign_id, [guarded.phase], only_bad=False)
+            [row] = await answer.fetchall()
+        sums = _sums(members, *row[_COUNTS])
+        _remember(guarded, row, sums, each.unsure)
+        evidence = _evidence(guarded, members, sums)
+        if guarded.trips(evidence):
+            await _close(connection, guarded, evidence)
 
 
-async def _close(connection: AsyncConnection, guarded: Guarded) -> None:
-    """Shut the gate. Once in a window: now it is worth asking who it is among all cohorts."""
-    key: dict[str, Any] = {"id": guarded.campaign_id, "phases": [guarded.phase]}
-    # Questions that go together are waited for once: the campaign is locked.
-    asked = await connection.execute(COUNTED_SQL, key)
-    suspects = await connection.execute(BAD_COHORTS_SQL, key)
+async def _members(connection: AsyncConnection, campaign_id: int, selection: object) -> Members:
+    """Read once, with the first failure."""
+    found = known(campaign_id, selection)
+    if found is None:
+        answer = await connection.execute(MEMBERS_SQL, {"id": campaign_id})
+        found = learn(campaign_id, selection, await answer.fetchall())
+    return found
+
+
+def _sums(members: Members, places: bytes | None, configurations: bytes | None) -> Numbers:
+    """Vehicles by state, a row for each in ``JUDGED``: all that are counted, then by cohort."""
+    ids, new = np.frombuffer(configurations or b"", NUMBER).reshape(-1, 2).T
+    vehicles = np.zeros((len(JUDGED) + 1, len(members.ids)))
+    vehicles[np.frombuffer(places or b"", np.uint8), members.places(ids)] = new
+    return members.sums(vehicles[: len(JUDGED)])
+
+
+def _evidence(guarded: Guarded, members: Members, sums: Numbers) -> Evidence:
+    tally, cohorts = members.told_apart(JUDGED, sums)
+    return Evidence(size=guarded.size, tally=tally, cohorts=cohorts, telling=guarded.telling)
+
+
+def _depends_on(row: Sequence[Any]) -> tuple[Any, ...]:
+    return (row[_WINDOW], *row[_DEPENDS_ON])
+
+
+def _remember(guarded: Guarded, row: Sequence[Any], sums: Numbers, unsure: int) -> None:
+    finished = sums[_ATTEMPTS].sum(axis=0) - unsure
+    memory(guarded.campaign_id, guarded.phase).latest = (_depends_on(row), finished)
+
+
+def _is_no_breach(guarded: Guarded, members: Members, row: Sequence[Any]) -> bool:
+    """Whether that is certain by the bad vehicles and those who are remembered to have an outcome."""
+    latest = memory(guarded.campaign_id, guarded.phase).latest
+    if latest is None or latest[0] != _depends_on(row):
+        return False
+    at_least = _sums(members, *row[_COUNTS])
+    at_least[_SUCCEEDED] = np.maximum(latest[1] - at_least[_FAILURES].sum(axis=0), 0)
+    return not guarded.may_trip(_evidence(guarded, members, at_least))
+
+
+async def _close(connection: AsyncConnection, guarded: Guarded, evidence: Evidence) -> None:
     tallies = await connection.execute(TALLIES_SQL, ([guarded.campaign_id],))
-    counts = counted(await asked.fetchall())
-    bad = [row[0] for row in await suspects.fetchall()]
     everybody = total(by_phase(await tallies.fetchall()).values())
-    found = await connection.execute(BY_COHORT_SQL, {**key, "cohorts": bad})
-    cohorts = by_cohort(await found.fetchall()).get(guarded.phase, NO_PARTS)
-    breach = guarded.breach(_evidence(guarded, counts.get(guarded.phase, Tally()), cohorts), everybody)
+    breach = guarded.breach(evidence, everybody)
     if breach is not None:
         await connection.execute(CLOSE_SQL, (Jsonb(breach.model_dump(mode="json")), guarded.campaign_id))
         await connection.execute(TELL_SQL, (guarded.campaign_id,))
-
-
-def _evidence(guarded: Guarded, tally: Tally, cohorts: Parts[Cohort]) -> Evidence:
-    return Evidence(size=guarded.size, tally=tally, cohorts=cohorts, telling=guarded.telling)

@@ -8,15 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, FAILURES, HARMED, IN_FLIGHT, Tally, Target
+from campaign.assignment import ATTEMPTS, HARMED, IN_FLIGHT, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.parts import Parts
+from store.changed import SERVER_SQL
+from store.members import BAD, SELECTION_SQL
+from store.packed import packed_sql
 from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, sql_list
 
 #: What a guard counts one way or the other.
 COUNTED = ATTEMPTS | IN_FLIGHT | {Target.STALLED}
 _COUNTED_SQL = sql_list(COUNTED)
+
+
+def _byte(number: int) -> str:
+    return f"'\\x{number:02x}'::bytea"
+
 
 #: Vehicles of some phases of a campaign by state.
 COUNTED_SQL = f"""
@@ -43,14 +51,6 @@ _TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = 
 GUARDED_COLUMNS_SQL = """p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text,
        cardinality(c.cohorts)"""
 
-#: The cohorts with a bad vehicle in some phases.
-BAD_COHORTS_SQL = f"""
-SELECT DISTINCT k.cohort
-FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id, unnest(f.cohorts) AS k (cohort)
-WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND NOT f.excluded
-  AND t.vehicles > t.acknowledged AND t.state IN ({sql_list(FAILURES | {Target.STALLED})}) AND {_TELLS}
-"""
-
 #: Vehicles of some phases of a campaign by cohort and state, for some cohorts. These are looked for in each
 #: configuration once, not in each row of the tally.
 BY_COHORT_SQL = f"""
@@ -65,29 +65,34 @@ WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.ac
 GROUP BY t.phase, member.cohort, t.state
 """
 
-#: Phases with all that is judged when one of their vehicles has failed: their guards, and how many vehicles
-#: are in each state, in all (no cohort) and in the telling cohorts of the configurations that have a new
-#: failure. One statement and one pass over the tally, because every group with a failure waits for it.
-JUDGED_SQL = f"""
-SELECT {GUARDED_COLUMNS_SQL}, n.cohorts, n.states, n.vehicles
-FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id CROSS JOIN LATERAL (
-    SELECT array_agg(m.cohort) AS cohorts, array_agg(m.state) AS states, array_agg(m.vehicles) AS vehicles
-    FROM (
-        SELECT k.cohort, t.state, sum(t.vehicles - t.acknowledged)::int AS vehicles
-        FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id,
-             unnest(array_prepend(NULL, f.cohorts)) AS k (cohort)
-        WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.vehicles > t.acknowledged
-          AND t.state IN ({_COUNTED_SQL}) AND NOT f.excluded AND (k.cohort IS NULL OR k.cohort = ANY(ARRAY(
-              SELECT looked_at.cohort
-              FROM configuration AS g, unnest(g.cohorts) AS looked_at (cohort)
-              WHERE g.id = ANY(%(configurations)s) AND NOT g.excluded
-                AND looked_at.cohort = ANY(c.cohorts))))
-        GROUP BY k.cohort, t.state
-    ) AS m
+#: What is judged when a vehicle has failed, by the place of each here; after the last comes what is not.
+JUDGED = tuple(sorted(COUNTED))
+_PLACES = " ".join(f"WHEN '{state}' THEN {_byte(place)}" for place, state in enumerate(JUDGED))
+_PLACE_SQL = f"CASE t.state {_PLACES} ELSE {_byte(len(JUDGED))} END"
+_CONFIGURATION_SQL = "int8send(t.configuration_id::bigint << 32 | t.vehicles - t.acknowledged)"
+
+
+def _judged_sql(states: str) -> str:
+    return f"""
+SELECT {GUARDED_COLUMNS_SQL}, {SELECTION_SQL}, e.matured, {SERVER_SQL}, n.places, n.configurations
+FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
+LEFT JOIN edition AS e ON e.campaign_id = p.campaign_id AND e.phase = p.number
+CROSS JOIN LATERAL (
+    SELECT {packed_sql(_PLACE_SQL)} AS places, {packed_sql(_CONFIGURATION_SQL)} AS configurations
+    FROM tally AS t
+    WHERE t.campaign_id = p.campaign_id AND t.phase = p.number AND t.vehicles > t.acknowledged AND {states}
 ) AS n
 WHERE p.campaign_id = %(id)s AND p.number = ANY(%(phases)s) AND c.breach IS NULL
 ORDER BY p.number
 """
+
+
+#: Phases with all that is judged when one of their vehicles has failed: their guards, what the sums of their
+#: configurations depend on, and packed the rows of the tally: the state of each, its configuration and the
+#: vehicles. Every group with a failure waits for it, with all who wait for the campaign: it adds nothing up.
+JUDGED_SQL = _judged_sql("t.state <> 'pending'")
+#: The same of bad vehicles alone, which are few; an index has them.
+BAD_SQL = _judged_sql(f"t.state IN ({sql_list(BAD)})")
 
 #: How long a slice of a phase ``p`` is (campaign/judgement.py); never nothing, or no time would have a slice.
 SLICE_SQL = (
@@ -201,18 +206,6 @@ def _in_order(states: Mapping[str, dict[Target, int]]) -> Parts[Cohort]:
     cohorts = {_cohort(text): vehicles for text, vehicles in states.items()}
     names = sorted(cohorts, key=lambda cohort: cohort.place)
     return Parts.of_each(names, [cohorts[name] for name in names])
-
-
-def whole_and_cohorts(
-    cohorts: Sequence[str | None] | None, states: Sequence[str], vehicles: Sequence[int]
-) -> tuple[Tally, Parts[Cohort]]:
-    """The counts of a row of ``JUDGED_SQL``: all vehicles of the phase, and those of each cohort."""
-    whole: dict[Target, int] = {}
-    parts: dict[str, dict[Target, int]] = {}
-    for cohort, state, here in zip(cohorts or (), states or (), vehicles or (), strict=True):
-        counts = whole if cohort is None else parts.setdefault(cohort, {})
-        counts[Target(state)] = here
-    return Tally.model_construct(by_state=whole), _in_order(parts)
 
 
 def quiet(rows: Iterable[Sequence[Any]]) -> tuple[dict[int, dict[Cohort, int]], dict[int, int]]:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from campaign.assignment import HARMED, Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.guards import Guard
-from campaign.judgement import Evidence, breach, judge, suspect, trips
+from campaign.judgement import Evidence, breach, judge, may_trip, suspect, trips
 from campaign.verdict import Verdict
 
 #: The stop. The first breach of a window stays: it is the one that closed the gate.
@@ -51,6 +51,10 @@ class Guarded:
     def trips(self, evidence: Evidence) -> bool:
         """Whether there is a breach, without its story."""
         return trips(self.guards, evidence)
+
+    def may_trip(self, at_least: Evidence) -> bool:
+        """Whether there may be a breach where of all but the bad no more is known."""
+        return may_trip(self.guards, at_least)
 
     def breach(
         self, evidence: Evidence, campaign: Tally, verdicts: Sequence[Verdict] | None = None

@@ -32,6 +32,7 @@ from store.evidence import (
     quiet,
 )
 from store.guarded import Guarded
+from store.members import SELECTION_SQL
 from store.packed import NEVER, microseconds
 from store.slice_sums import Slices
 from store.sums import Rows, Sums, count
@@ -43,8 +44,8 @@ def phases_sql(*more: str) -> str:
     # All that counts and verdicts of a phase depend on comes first, then what only a clock changes.
     return f"""
 SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after,
-       {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS stretch, c.selected_at,
-       array_to_string(c.excluded, '; '), {SERVER_SQL},
+       {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS stretch,
+       {SELECTION_SQL}, {SERVER_SQL},
        {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")},
        {", ".join(("e.matured", *more))}
 FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id

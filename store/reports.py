@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import SerializationFailure as Overtaken
 
 from campaign.action import split
-from campaign.assignment import FAILURES, Target
+from campaign.assignment import Target
 from store import breaches, held
 from store.ecu_words import claims_success, with_ecus
 from store.epoch import EPOCH_SQL
@@ -117,7 +117,7 @@ async def record(connection: AsyncConnection, reports: Sequence[Report]) -> list
     if changed:
         await _lock_as_read(connection, changed)
         await _write(connection, changed)
-    counts = await breaches.count(connection, [row for row in changed if row.moved and row.state in FAILURES])
+    counts = await breaches.count(connection, changed)
     # The database writes it while the rules judge.
     await connection.execute(_LOG, [log])
     await breaches.close_breached(connection, counts)

@@ -47,7 +47,7 @@ def count(
     """Count some phases.
 
     Args:
-        of: another one wherever the campaign was selected anew, or other cohorts are left out.
+        of: what its members depend on (store/members.py).
         before: the rows of these phases as they were; empty ones where nothing is known of them.
         ids: that of what has matured of each (store/matured.py). It happens seldom, and is counted anew then.
         since: the horizon of the rows (store/changed.py).

@@ -377,7 +377,15 @@ class TallyRow(SQLModel, table=True):
     """
 
     __tablename__ = "tally"
-    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+    __table_args__ = (
+        Index(
+            "tally_bad",
+            "campaign_id",
+            "phase",
+            postgresql_where=text(_words("state", sorted(FAILURES | {Target.STALLED}))),
+        ),
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
 
     campaign_id: int = Field(primary_key=True)
     phase: int = Field(sa_column=Column(SmallInteger, primary_key=True))
@@ -407,7 +415,7 @@ class SliceRow(SQLModel, table=True):
 class EditionRow(SQLModel, table=True):
     """The edition of a phase's counts: a random id, another one with every change of its rows in tally, slice
     and matured; triggers keep it. Who has counted in an edition need not count again. ``matured`` is such
-    an id of the latter alone; there is none before the first."""
+    an id of the latter alone, and of successes that were taken back; there is none before the first."""
 
     __tablename__ = "edition"
     __table_args__ = ({"postgresql_with": {"fillfactor": "10"}},)

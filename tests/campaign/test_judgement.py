@@ -13,7 +13,17 @@ from campaign.assignment import Tally, Target
 from campaign.breach import Breach, Exposed
 from campaign.cohorts import Cohort, Culprit
 from campaign.guards import STANDARD_GUARDS, Guard, Metric
-from campaign.judgement import Evidence, breach, headline, judge, slice_length, suspect, trips, warnings
+from campaign.judgement import (
+    Evidence,
+    breach,
+    headline,
+    judge,
+    may_trip,
+    slice_length,
+    suspect,
+    trips,
+    warnings,
+)
 from campaign.metrics import NOBODY, Overdue, count, total
 from campaign.parts import Parts
 from campaign.verdict import RING, Status, Verdict, evaluate
@@ -439,8 +449,41 @@ def test_a_guard_trips_exactly_where_its_verdicts_have_a_breach(
     assert trips(watched, evidence) is (breach(watched, judge(watched, evidence)) is not None)
 
 
+_BAD = {"failed", "rolled_back", "silent", "critical", "download_failed", "stalled"}
+
+
+@given(
+    st.lists(st.tuples(_STATES, st.floats(0, 1)), min_size=1, max_size=3),
+    st.sampled_from(["evidence", "threshold", "group_share", "count"]),
+    st.sampled_from(list(Metric)),
+)
+def test_what_trips_may_trip_by_all_that_is_bad_and_some_of_the_others(
+    parts: list[tuple[dict[str, int], float]], mode: str, metric: Metric
+) -> None:
+    watched = (guard(metric=metric, mode=mode, min_sample=5, max_count=3, bar=2),)
+    whole = [tally(**each) for each, _ in parts]
+    least = [
+        tally(**{state: many if state in _BAD else int(many * share) for state, many in each.items()})
+        for each, share in parts
+    ]
+    evidence, at_least = (
+        Evidence(size=200, tally=total(each), cohorts=cohorts(**dict(zip("ABC", each, strict=False))))
+        for each in (whole, least)
+    )
+    assert may_trip(watched, at_least) or not trips(watched, evidence)
+
+
+def test_what_is_far_from_a_breach_may_not_trip() -> None:
+    watched = (guard(metric="failure_rate", limit="0.02", accept="0.01"),)
+    few = tally(failed=9, succeeded=490)
+    assert not may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=few)))
+    part = tally(failed=9, succeeded=400)
+    assert may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=part)))
+
+
 def test_a_guard_that_only_warns_trips_nothing() -> None:
     watched = (guard(metric="critical", mode="count", action="notify"),)
     evidence = Evidence(size=9, tally=tally(critical=2))
     assert warnings(watched, judge(watched, evidence))
     assert not trips(watched, evidence)
+    assert not may_trip(watched, evidence)
