@@ -67,7 +67,7 @@ class Taken:
 
 
 def main(
-    vehicles: Annotated[int, typer.Option(min=1000, help="Targets of the campaign.")] = 100_000,
+    vehicles: Annotated[int, typer.Option(min=100_000, help="Targets of the campaign.")] = 100_000,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "ticking.json",
 ) -> None:
     """Measure ticks at a tenth of the size and at the size."""
