@@ -3,13 +3,13 @@
 from store.connect import Connection
 from store.words import ANY_IN_FLIGHT_SQL
 
-#: Four phases one after the other. Of those that reported one in 250 failed, to which no guard objects: a
-#: breach shuts the gate, and a tick of a stopped campaign renews no lease. One in fifty still installs and is
-#: heard of, all others succeeded.
+#: Four phases one after the other. Of those that reported one in 250 failed, all over the fleet, to which no
+#: guard objects: a breach shuts the gate, and a tick of a stopped campaign renews no lease. One in fifty
+#: still installs and is heard of, all others succeeded.
 _REPORTED = """
 UPDATE assignment AS a SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
-    state = CASE WHEN a.vehicle_id / 100 %% 250 = 0 THEN 'failed'
-                 WHEN a.vehicle_id / 100 %% 50 = 1 THEN 'installing' ELSE 'succeeded' END,
+    state = CASE WHEN abs(hashint4(a.vehicle_id)) %% 250 = 0 THEN 'failed'
+                 WHEN abs(hashint4(a.vehicle_id)) %% 50 = 1 THEN 'installing' ELSE 'succeeded' END,
     slice = date_bin('5 minutes', c.window_began_at + (a.phase - 1 + random()) * interval '3.5 days',
                      c.window_began_at)
 FROM campaign AS c
