@@ -82,11 +82,17 @@ def may_trip(guards: Sequence[Guard], at_least: Evidence) -> bool:
     """Whether one that pauses may be breached where all that is bad is known, and of the others only that
     there are at least so many. If not, nothing more need be read: all who are added make rates smaller."""
     return any(
-        over_limit(guard, at_least.ring(guard))
-        or (guard.mode is Rule.EVIDENCE and any(True for _ in _slices(guard, at_least)))
+        _may_trip(guard, at_least)
         for guard in guards
         if guard.action is Action.PAUSE and bad(guard.metric, at_least.tally, at_least.overdue)
     )
+
+
+def _may_trip(guard: Guard, at_least: Evidence) -> bool:
+    if guard.mode is Rule.EVIDENCE:
+        return _trips(guard, at_least)
+    # A breach may ask for a sample, which is larger with more.
+    return over_limit(guard, at_least.ring(guard))
 
 
 def _trips(guard: Guard, evidence: Evidence) -> bool:
@@ -120,14 +126,14 @@ def _slices(guard: Guard, evidence: Evidence) -> Iterator[tuple[str, Counts, flo
     judged at. A breach needs that in any case, and most of the hundreds of parts of two weeks have fewer."""
     if guard.metric in _BY_COHORT:
         bar = cohort_bar(guard, max(evidence.telling, len(evidence.cohorts)))
-        for cohort, counts in _near_limit(guard, evidence.cohorts):
+        for cohort, counts in _over(guard, evidence.cohorts):
             yield str(cohort), counts, bar
     if guard.metric in _BY_TIME and len(evidence.stretches) > 1:
-        for number, counts in _near_limit(guard, evidence.stretches):
+        for number, counts in _over(guard, evidence.stretches):
             yield f"stretch {number}", counts, 2.0 * guard.bar * number * (number + 1)
 
 
-def _near_limit(guard: Guard, parts: Parts[Name]) -> Iterator[tuple[Name, Counts]]:
+def _over(guard: Guard, parts: Parts[Name]) -> Iterator[tuple[Name, Counts]]:
     for place in near_limit(guard, *outcomes(guard.metric, parts)).nonzero()[0].tolist():
         yield parts.names[place], count(guard.metric, parts.tally(place), NOBODY)
 

@@ -17,7 +17,7 @@ from campaign.assignment import ATTEMPTS, FAILURES, Target
 from campaign.judgement import Evidence
 from campaign.metrics import total
 from campaign.parts import Numbers
-from store.evidence import BAD_SQL, JUDGED, JUDGED_SQL
+from store.evidence import BAD_SQL, JUDGED_SQL, JUDGED_STATES
 from store.guarded import CLOSE_SQL, Guarded
 from store.held import Held
 from store.members import MEMBERS_SQL, Members, known, learn
@@ -27,14 +27,14 @@ from store.tallies import TALLIES_SQL, by_phase
 
 _GUARDED, _WINDOW, _SELECTION, _DEPENDS_ON, _COUNTS = slice(7), 4, slice(7, 9), slice(7, 11), slice(11, 13)
 
-_ATTEMPTS = [place for place, state in enumerate(JUDGED) if state in ATTEMPTS]
-_FAILURES = [place for place, state in enumerate(JUDGED) if state in FAILURES]
-_SUCCEEDED = JUDGED.index(Target.SUCCEEDED)
+_ATTEMPTS = [place for place, state in enumerate(JUDGED_STATES) if state in ATTEMPTS]
+_FAILURES = [place for place, state in enumerate(JUDGED_STATES) if state in FAILURES]
+_SUCCEEDED = JUDGED_STATES.index(Target.SUCCEEDED)
 
 
-class Counts(NamedTuple):
-    """A row of ``JUDGED_SQL`` or, where ``only_bad``, of ``BAD_SQL``; ``unsure`` vehicles of it are of this
-    transaction, which may be rolled back."""
+class Found(NamedTuple):
+    """A row of ``JUDGED_SQL`` or, where ``only_bad``, of ``BAD_SQL``; ``unsure`` vehicles at the most have
+    their outcome of this transaction, which may be rolled back."""
 
     row: Sequence[Any]
     only_bad: bool
@@ -43,8 +43,8 @@ class Counts(NamedTuple):
 
 class _Memory:
     """How many of a phase had an outcome, in all and by cohort, and what that depends on: the window, the
-    selection, the server, and that no success was taken back (``edition.matured``). By nothing else is a
-    vehicle with an outcome without one later."""
+    selection, the server, and that nobody's outcome was corrected or taken back (``edition.matured``). But
+    for that there are only ever more of them."""
 
     latest: tuple[tuple[Any, ...], Numbers] | None = None
 
@@ -55,7 +55,7 @@ def memory(campaign_id: int, phase: int) -> _Memory:
     return _Memory()
 
 
-async def count(connection: AsyncConnection, changed: Sequence[Held]) -> list[Counts]:
+async def count(connection: AsyncConnection, changed: Sequence[Held]) -> list[Found]:
     """What the guards of vehicles that have just failed must know, by all that needs no clock.
 
     A success shuts no gate.
@@ -66,9 +66,8 @@ async def count(connection: AsyncConnection, changed: Sequence[Held]) -> list[Co
         phases = sorted({row.phase for row in failed if row.campaign_id == campaign_id})
         only_bad = all(memory(campaign_id, phase).latest for phase in phases)
         asked.append((await _ask(connection, campaign_id, phases, only_bad=only_bad), only_bad))
-    return [
-        Counts(row, only_bad, len(changed)) for answer, only_bad in asked for row in await answer.fetchall()
-    ]
+    unsure = sum(row.moved and row.state in ATTEMPTS for row in changed)
+    return [Found(row, only_bad, unsure) for answer, only_bad in asked for row in await answer.fetchall()]
 
 
 async def _ask(
@@ -78,22 +77,28 @@ async def _ask(
     return await connection.execute(BAD_SQL if only_bad else JUDGED_SQL, key, binary=True)
 
 
-async def close_breached(connection: AsyncConnection, counts: Sequence[Counts]) -> None:
+async def close_breached(connection: AsyncConnection, counts: Sequence[Found]) -> None:
     """Shut the gates of campaigns in which a guard that pauses is breached, if none has been before."""
     for each in counts:
         guarded = Guarded.from_row(each.row[_GUARDED])
         members = await _members(connection, guarded.campaign_id, each.row[_SELECTION])
         if each.only_bad and _is_no_breach(guarded, members, each.row):
             continue
-        row = each.row
-        if each.only_bad:
-            answer = await _ask(connection, guarded.campaign_id, [guarded.phase], only_bad=False)
-            [row] = await answer.fetchall()
+        row = await _whole(connection, guarded) if each.only_bad else each.row
+        if row is None:
+            continue
         sums = _sums(members, *row[_COUNTS])
         _remember(guarded, row, sums, each.unsure)
         evidence = _evidence(guarded, members, sums)
         if guarded.trips(evidence):
             await _close(connection, guarded, evidence)
+
+
+async def _whole(connection: AsyncConnection, guarded: Guarded) -> Sequence[Any] | None:
+    """All that is judged of a phase; nothing if another one of this group has just shut the gate."""
+    answer = await _ask(connection, guarded.campaign_id, [guarded.phase], only_bad=False)
+    row: Sequence[Any] | None = await answer.fetchone()
+    return row
 
 
 async def _members(connection: AsyncConnection, campaign_id: int, selection: object) -> Members:
@@ -106,15 +111,15 @@ async def _members(connection: AsyncConnection, campaign_id: int, selection: obj
 
 
 def _sums(members: Members, places: bytes | None, configurations: bytes | None) -> Numbers:
-    """Vehicles by state, a row for each in ``JUDGED``: all that are counted, then by cohort."""
+    """Vehicles by state, a row for each in ``JUDGED_STATES``: all that are counted, then by cohort."""
     ids, new = np.frombuffer(configurations or b"", NUMBER).reshape(-1, 2).T
-    vehicles = np.zeros((len(JUDGED) + 1, len(members.ids)))
+    vehicles = np.zeros((len(JUDGED_STATES) + 1, len(members.ids)))
     vehicles[np.frombuffer(places or b"", np.uint8), members.places(ids)] = new
-    return members.sums(vehicles[: len(JUDGED)])
+    return members.sums(vehicles[: len(JUDGED_STATES)])
 
 
 def _evidence(guarded: Guarded, members: Members, sums: Numbers) -> Evidence:
-    tally, cohorts = members.told_apart(JUDGED, sums)
+    tally, cohorts = members.told_apart(JUDGED_STATES, sums)
     return Evidence(size=guarded.size, tally=tally, cohorts=cohorts, telling=guarded.telling)
 
 

@@ -46,12 +46,6 @@ UPDATE assignment SET state = %(state)s, finished_at = NULL, not_before = clock_
 WHERE vehicle_id = %(vehicle)s AND campaign_id = %(campaign)s
 """
 
-#: Who has an outcome is remembered, for there are only ever more of them; but for this (store/breaches.py).
-_FEWER = """
-UPDATE edition AS e SET matured = gen_random_uuid() FROM assignment AS a
-WHERE a.vehicle_id = %s AND a.campaign_id = %s AND e.campaign_id = a.campaign_id AND e.phase = a.phase
-"""
-
 
 async def compare(connection: AsyncConnection, vehicle_id: int, versions: Mapping[str, str]) -> None:
     """Keep what a vehicle says its ECUs run, and take back the successes which that disproves."""
@@ -110,4 +104,3 @@ async def _take_back(connection: AsyncConnection, vehicle_id: int, campaign_id: 
         "campaign": campaign_id,
     }
     await connection.execute(_TAKE_BACK, changes)
-    await connection.execute(_FEWER, (vehicle_id, campaign_id))

@@ -5,10 +5,9 @@ Only what has happened in the present evidence window counts, and no excluded co
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, HARMED, IN_FLIGHT, Tally, Target
+from campaign.assignment import ATTEMPTS, HARMED, IN_FLIGHT, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.parts import Parts
@@ -26,17 +25,6 @@ def _byte(number: int) -> str:
     return f"'\\x{number:02x}'::bytea"
 
 
-#: Vehicles of some phases of a campaign by state.
-COUNTED_SQL = f"""
-SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int
-FROM tally AS t
-WHERE t.campaign_id = %(id)s AND t.phase = ANY(%(phases)s) AND t.vehicles > t.acknowledged
-  AND t.state IN ({_COUNTED_SQL}) AND NOT EXISTS (
-      SELECT FROM configuration AS f
-      WHERE f.campaign_id = %(id)s AND f.excluded AND f.id = t.configuration_id)
-GROUP BY t.phase, t.state
-"""
-
 #: The cohorts that tell the vehicles of a campaign apart: what all have in common tells nothing.
 FREEZE_COHORTS_SQL = """
 UPDATE campaign AS c SET cohorts = ARRAY(
@@ -44,8 +32,6 @@ UPDATE campaign AS c SET cohorts = ARRAY(
     GROUP BY k.cohort HAVING count(*) < (SELECT count(*) FROM configuration WHERE campaign_id = %(id)s))
 WHERE c.id = %(id)s
 """
-
-_TELLS = "k.cohort IN (SELECT unnest(c.cohorts) FROM campaign AS c WHERE c.id = %(id)s)"
 
 #: Of a phase ``p`` and its campaign ``c``: what store/guarded.py makes its guards of.
 GUARDED_COLUMNS_SQL = """p.campaign_id, p.number, p.name, p.size, c."window", p.guards::text,
@@ -66,9 +52,9 @@ GROUP BY t.phase, member.cohort, t.state
 """
 
 #: What is judged when a vehicle has failed, by the place of each here; after the last comes what is not.
-JUDGED = tuple(sorted(COUNTED))
-_PLACES = " ".join(f"WHEN '{state}' THEN {_byte(place)}" for place, state in enumerate(JUDGED))
-_PLACE_SQL = f"CASE t.state {_PLACES} ELSE {_byte(len(JUDGED))} END"
+JUDGED_STATES = tuple(sorted(COUNTED))
+_PLACES = " ".join(f"WHEN '{state}' THEN {_byte(place)}" for place, state in enumerate(JUDGED_STATES))
+_PLACE_SQL = f"CASE t.state {_PLACES} ELSE {_byte(len(JUDGED_STATES))} END"
 _CONFIGURATION_SQL = "int8send(t.configuration_id::bigint << 32 | t.vehicles - t.acknowledged)"
 
 
@@ -90,7 +76,7 @@ ORDER BY p.number
 #: Phases with all that is judged when one of their vehicles has failed: their guards, what the sums of their
 #: configurations depend on, and packed the rows of the tally: the state of each, its configuration and the
 #: vehicles. Every group with a failure waits for it, with all who wait for the campaign: it adds nothing up.
-JUDGED_SQL = _judged_sql("t.state <> 'pending'")
+JUDGED_SQL = _judged_sql("t.state <> 'pending'")  # to name all that are judged would take longer
 #: The same of bad vehicles alone, which are few; an index has them.
 BAD_SQL = _judged_sql(f"t.state IN ({sql_list(BAD)})")
 
@@ -102,7 +88,6 @@ SLICE_SQL = (
 
 #: Who began to install and did not put it off; each of these states is a column of slices.
 BEGUN = (*sorted(HARMED), Target.INSTALLING, Target.SUCCEEDED)
-BEGUN_SQL = f"({sql_list(BEGUN)})"
 
 #: Of a slice ``s``: all of them, and those who were harmed.
 BEGUN_IN_SLICE_SQL = f"({' + '.join(f's.{state}' for state in BEGUN)})"
@@ -176,20 +161,6 @@ GROUP BY GROUPING SETS ((a.phase, k.cohort), (a.phase))
 """
 
 
-def counted(rows: Iterable[Sequence[Any]]) -> dict[int, Tally]:
-    """Rows of ``COUNTED_SQL`` by phase."""
-    states: dict[int, dict[Target, int]] = defaultdict(dict)
-    for phase, state, vehicles in rows:
-        states[phase][Target(state)] = vehicles
-    return {phase: Tally.model_construct(by_state=mine) for phase, mine in states.items()}
-
-
-@lru_cache(maxsize=4096)
-def _cohort(text: str) -> Cohort:
-    """A cohort as its configurations have it; the same few come with every failure."""
-    return Cohort.read(text)
-
-
 def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, Parts[Cohort]]:
     """Rows of ``BY_COHORT_SQL`` by phase.
 
@@ -203,7 +174,7 @@ def by_cohort(rows: Iterable[Sequence[Any]]) -> dict[int, Parts[Cohort]]:
 
 
 def _in_order(states: Mapping[str, dict[Target, int]]) -> Parts[Cohort]:
-    cohorts = {_cohort(text): vehicles for text, vehicles in states.items()}
+    cohorts = {Cohort.read(text): vehicles for text, vehicles in states.items()}
     names = sorted(cohorts, key=lambda cohort: cohort.place)
     return Parts.of_each(names, [cohorts[name] for name in names])
 

@@ -46,7 +46,7 @@ def phases_sql(*more: str) -> str:
 SELECT {GUARDED_COLUMNS_SQL}, e.id, c.window_began_at, p.overdue_after,
        {SLICE_SQL} * {SLICES_JUDGED_TOGETHER} AS stretch,
        {SELECTION_SQL}, {SERVER_SQL},
-       {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")},
+       {QUIET_DOWNLOADS_SQL}, {HORIZON_SQL}, {SETTLED_SQL.format(row="e")} AS settled,
        {", ".join(("e.matured", *more))}
 FROM phase AS p JOIN campaign AS c ON c.id = p.campaign_id
 LEFT JOIN edition AS e ON e.campaign_id = p.campaign_id AND e.phase = p.number

@@ -62,7 +62,7 @@ class Members:
             LookupError: one is not of the campaign's last selection.
         """
         found = np.searchsorted(self.ids, ids)
-        if not np.array_equal(self.ids[found], ids):
+        if not np.array_equal(self.ids.take(found, mode="clip"), ids):
             raise LookupError("the tally has configurations that the campaign's selection does not know")
         return found
 

@@ -5,9 +5,9 @@ writes the software. Then it takes the lock of its campaigns, if nobody has chan
 on, and writes states and log. If a guard of a touched phase is breached the gate is closed here, so that
 from this commit on nobody is admitted, without waiting for a worker or for Temporal.
 
-In a `group_transaction` the database is waited for twice, to read and to write: statements of which none
-needs the answer of another go to it together. In a group of thirty the way there and back would cost more
-than the statements do.
+In a `group_transaction` the database is waited for twice, to read and to write, and once more where a guard
+may be breached: statements of which none needs the answer of another go to it together. In a group of thirty
+the way there and back would cost more than the statements do.
 """
 
 from collections.abc import Callable, Iterable, Sequence

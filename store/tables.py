@@ -415,7 +415,8 @@ class SliceRow(SQLModel, table=True):
 class EditionRow(SQLModel, table=True):
     """The edition of a phase's counts: a random id, another one with every change of its rows in tally, slice
     and matured; triggers keep it. Who has counted in an edition need not count again. ``matured`` is such
-    an id of the latter alone, and of successes that were taken back; there is none before the first."""
+    an id of the latter alone, and of outcomes that were corrected or taken back; there is none before the
+    first."""
 
     __tablename__ = "edition"
     __table_args__ = ({"postgresql_with": {"fillfactor": "10"}},)

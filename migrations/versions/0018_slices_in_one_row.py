@@ -16,7 +16,10 @@ _STEPS = ",\n                ".join(
 _MOVED = ",\n                ".join(f"{state} = s.{state} + excluded.{state}" for state in STATES)
 _VEHICLES = ",\n    ".join(f"coalesce(sum(vehicles) FILTER (WHERE state = '{state}'), 0)" for state in STATES)
 
-#: As before (0011) but for the slices.
+_OUTCOMES = "'succeeded', 'failed', 'rolled_back', 'silent', 'critical', 'download_failed'"
+
+#: As before (0011) but for the slices, and for those who had an outcome: where some have another one, or none,
+#: what is remembered of outcomes holds no more, and no statement can forget to say so.
 TALLY = f"""
 CREATE OR REPLACE FUNCTION keep_tally() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -33,14 +36,16 @@ BEGIN
         SELECT campaign_id, phase, gen_random_uuid() FROM counted GROUP BY 1, 2 ORDER BY 1, 2
         ON CONFLICT (campaign_id, phase) DO UPDATE SET id = excluded.id;
     ELSE
-        WITH counted AS (
-            INSERT INTO tally AS t (campaign_id, phase, configuration_id, state, vehicles)
-            SELECT campaign_id, phase, configuration_id, state, sum(step) FROM (
+        WITH moved AS (
+            SELECT campaign_id, phase, configuration_id, state, sum(step) AS steps FROM (
                 SELECT campaign_id, phase, configuration_id, state, 1 AS step FROM new_rows
                 UNION ALL
                 SELECT campaign_id, phase, configuration_id, state, -1 FROM old_rows
             ) AS steps
-            GROUP BY 1, 2, 3, 4 HAVING sum(step) <> 0 ORDER BY 1, 2, 3, 4
+            GROUP BY 1, 2, 3, 4 HAVING sum(step) <> 0
+        ), counted AS (
+            INSERT INTO tally AS t (campaign_id, phase, configuration_id, state, vehicles)
+            SELECT campaign_id, phase, configuration_id, state, steps FROM moved ORDER BY 1, 2, 3, 4
             ON CONFLICT (campaign_id, phase, configuration_id, state)
             DO UPDATE SET vehicles = t.vehicles + excluded.vehicles,
                 acknowledged = least(t.acknowledged, t.vehicles + excluded.vehicles)
@@ -56,16 +61,21 @@ BEGIN
                     SELECT campaign_id, phase, slice, state, -1 FROM old_rows WHERE slice IS NOT NULL
                 ) AS steps
                 GROUP BY 1, 2, 3, 4 HAVING sum(step) <> 0
-            ) AS moved
+            ) AS moved_slices
             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
             ON CONFLICT (campaign_id, phase, began) DO UPDATE SET
                 {_MOVED}
             RETURNING s.campaign_id, s.phase
         )
-        INSERT INTO edition (campaign_id, phase, id)
-        SELECT campaign_id, phase, gen_random_uuid()
+        INSERT INTO edition AS e (campaign_id, phase, id, matured)
+        SELECT campaign_id, phase, gen_random_uuid(), (
+            SELECT gen_random_uuid() FROM moved AS m
+            WHERE m.campaign_id = changed.campaign_id AND m.phase = changed.phase
+              AND m.steps < 0 AND m.state IN ({_OUTCOMES})
+            LIMIT 1)
         FROM (TABLE counted UNION ALL TABLE sliced) AS changed GROUP BY 1, 2 ORDER BY 1, 2
-        ON CONFLICT (campaign_id, phase) DO UPDATE SET id = excluded.id;
+        ON CONFLICT (campaign_id, phase)
+        DO UPDATE SET id = excluded.id, matured = coalesce(excluded.matured, e.matured);
     END IF;
     RETURN NULL;
 END
@@ -87,7 +97,9 @@ CREATE TRIGGER slice_is_kept BEFORE DELETE ON slice
 
 
 def upgrade() -> None:
-    # Who reports meanwhile waits, and is counted in the new way.
+    # Who reports meanwhile waits, and is counted in the new way. Ticks, reports and admissions have a campaign
+    # before they write.
+    op.execute("LOCK TABLE campaign IN EXCLUSIVE MODE")
     op.execute("LOCK TABLE assignment IN SHARE ROW EXCLUSIVE MODE")
     op.rename_table("slice", "slice_by_state")
     op.execute("ALTER INDEX slice_pkey RENAME TO slice_by_state_pkey")

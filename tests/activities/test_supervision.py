@@ -144,5 +144,5 @@ def test_a_database_that_is_away_is_an_error_and_never_health(fleet: Fleet) -> N
 
 
 def test_a_campaign_that_is_not_there_is_an_error_and_never_health(fleet: Fleet) -> None:
-    with pytest.raises(Exception, match="No row was found"):
+    with pytest.raises(Exception, match="there is no campaign"):
         tick(fleet, watch(4711))

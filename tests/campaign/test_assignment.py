@@ -249,3 +249,9 @@ def test_a_tally_counts_as_attempts_only_those_with_an_outcome(tally: Tally) -> 
     assert tally.of(FAILURES) == bad + by.get(Target.DOWNLOAD_FAILED, 0)
     assert tally.of(ATTEMPTS) == tally.of(FAILURES) + by.get(Target.SUCCEEDED, 0)
     assert tally.of(frozenset(Target)) == tally.size
+
+
+def test_an_outcome_is_taken_back_only_by_the_vehicles_own_configuration() -> None:
+    """On that rests what a gateway remembers of outcomes; the trigger of the tally sees all the same."""
+    left = {way for way, end in TRANSITIONS.items() if way[0] in ATTEMPTS and end not in ATTEMPTS}
+    assert left == {(Target.SUCCEEDED, Happening.CONTRADICT)}

@@ -474,11 +474,13 @@ def test_what_trips_may_trip_by_all_that_is_bad_and_some_of_the_others(
 
 
 def test_what_is_far_from_a_breach_may_not_trip() -> None:
+    few, small = tally(failed=9, succeeded=490), tally(failed=1, succeeded=9)
     watched = (guard(metric="failure_rate", limit="0.02", accept="0.01"),)
-    few = tally(failed=9, succeeded=490)
-    assert not may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=few)))
-    part = tally(failed=9, succeeded=400)
-    assert may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=part)))
+    assert not may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=few, B=small)))
+    assert may_trip(watched, Evidence(tally=few, cohorts=cohorts(A=tally(failed=9, succeeded=11))))
+    plain = (guard(metric="failure_rate", mode="threshold", limit="0.02", min_sample=1_000),)
+    assert not may_trip(plain, Evidence(tally=few))
+    assert may_trip(plain, Evidence(tally=tally(failed=11, succeeded=490)))  # of more than a sample, perhaps
 
 
 def test_a_guard_that_only_warns_trips_nothing() -> None:

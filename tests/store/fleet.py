@@ -1,7 +1,7 @@
 """A fleet to run campaigns on: vehicles written quickly, campaigns registered and started, rows read back."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,12 +35,10 @@ from store.consent import Heard
 from store.evidence import (
     BEGUN,
     BEGUN_IN_SLICE_SQL,
-    BEGUN_SQL,
     BY_COHORT_SQL,
-    COUNTED_SQL,
+    COUNTED,
     SLICE_SQL,
     by_cohort,
-    counted,
 )
 from store.group import connect_for_groups
 from store.installed import lock_software
@@ -51,6 +49,7 @@ from store.reports import Channel, Effect, Report
 from store.sums import Sums
 from store.tables import ArtifactRow, PackageRow
 from store.tallies import TALLIES_SQL, by_phase
+from store.words import sql_list
 from tests.store.candidates import WRONG
 
 SHA256 = "a" * 64
@@ -86,6 +85,14 @@ SELECT id, vin FROM added
 """
 
 
+#: Vehicles of a phase by state, as guards count them.
+_COUNTED = f"""
+SELECT t.phase, t.state, sum(t.vehicles - t.acknowledged)::int
+FROM tally AS t JOIN configuration AS f ON f.id = t.configuration_id AND NOT f.excluded
+WHERE t.campaign_id = %(id)s AND t.vehicles > t.acknowledged AND t.state IN ({sql_list(COUNTED)})
+GROUP BY t.phase, t.state
+"""
+
 #: What is counted by time, from the vehicles themselves: the stretches of each phase in their order, whether
 #: the slices in them have matured, and how many vehicles are in which state.
 _STRETCHES = f"""
@@ -94,7 +101,7 @@ SELECT p.number, date_bin({SLICE_SQL} * {SLICES_JUDGED_TOGETHER}, a.slice, c.win
        count(*)
 FROM campaign AS c JOIN phase AS p ON p.campaign_id = c.id
 JOIN assignment AS a ON a.campaign_id = c.id AND a.phase = p.number
-WHERE c.id = %(id)s AND a.slice >= c.window_began_at AND a.state IN {BEGUN_SQL}
+WHERE c.id = %(id)s AND a.slice >= c.window_began_at AND a.state IN ({sql_list(BEGUN)})
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
 """
 _MATURED = """
@@ -228,12 +235,14 @@ class Fleet:
         self.assert_as_grouped(campaign, remembered)
 
     def assert_as_grouped(self, campaign: int, found: list[Judged]) -> None:
-        """What was added up here is what the database groups, as it does for the stop by a report."""
+        """What was added up here is what the database groups."""
         key = {"id": campaign, "phases": [each.guarded.phase for each in found]}
         with connect(self.url) as connection:
             telling = connection.execute("SELECT cohorts FROM campaign WHERE id = %(id)s", key).fetchone()
             asked = {**key, "cohorts": telling[0] if telling else []}
-            counts = counted(connection.execute(COUNTED_SQL, key).fetchall())
+            counts: dict[int, dict[Target, int]] = defaultdict(dict)
+            for phase, state, vehicles in connection.execute(_COUNTED, key).fetchall():
+                counts[phase][Target(state)] = vehicles
             cohorts = by_cohort(connection.execute(BY_COHORT_SQL, asked).fetchall())
             tallies = by_phase(connection.execute(TALLIES_SQL, [[campaign]]).fetchall())
             stretches = connection.execute(_STRETCHES, key).fetchall()
@@ -244,7 +253,7 @@ class Fleet:
             late = each.sums.overdue
             assert (late.vehicles, late.quiet, late.failed) == matured.get(phase, (0, 0, 0))
             assert sums.everybody == tallies.get((campaign, phase), Tally())
-            assert sums.window == counts.get(phase, Tally())
+            assert sums.window.by_state == counts[phase]
             bad = FAILURES | {Target.STALLED}
             grouped = [(name, mine) for name, mine in cohorts.get(phase, NO_PARTS).tallies() if mine.of(bad)]
             assert list(sums.cohorts.tallies()) == grouped
@@ -335,7 +344,7 @@ class Fleet:
         each = ", ".join(f"count(*) FILTER (WHERE state = '{state}')::int" for state in BEGUN)
         counted = self.rows(
             f"SELECT campaign_id, phase, slice, {each} FROM assignment "
-            f"WHERE slice IS NOT NULL AND state IN {BEGUN_SQL} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            f"WHERE slice IS NOT NULL AND state IN ({sql_list(BEGUN)}) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
         kept = self.rows(
             f"SELECT campaign_id, phase, began, {', '.join(BEGUN)} FROM slice AS s "

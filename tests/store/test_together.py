@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from store.together import ask
 from tests.store.fleet import Fleet
@@ -38,3 +39,18 @@ def test_a_question_that_fails_fails_all_and_the_connection_serves_the_next_tran
     with fleet.engine.begin() as connection:
         [[row]] = ask(connection, ("SELECT 3 AS number", {}))
     assert row.number == 3
+
+
+def test_a_connection_that_is_lost_is_not_given_to_the_next_transaction(fleet: Fleet) -> None:
+    def who(*, lost: bool = False) -> int:
+        with fleet.engine.begin() as connection:
+            [[row]] = ask(connection, ("SELECT pg_backend_pid() AS pid", {}))
+            if lost:
+                fleet.run("SELECT pg_terminate_backend(:pid, 5000)", pid=row.pid)
+                ask(connection, ("SELECT 1", {}))
+        return int(row.pid)
+
+    before = who()
+    with pytest.raises(OperationalError):
+        who(lost=True)
+    assert who() != before
