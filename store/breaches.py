@@ -114,7 +114,8 @@ def _sums(members: Members, places: bytes | None, configurations: bytes | None) 
     """Vehicles by state, a row for each in ``JUDGED_STATES``: all that are counted, then by cohort."""
     ids, new = np.frombuffer(configurations or b"", NUMBER).reshape(-1, 2).T
     vehicles = np.zeros((len(JUDGED_STATES) + 1, len(members.ids)))
-    vehicles[np.frombuffer(places or b"", np.uint8), members.places(ids)] = new
+    at, mine = members.places(ids)  # a failure is recorded, whatever else is wrong: that is for a tick to say
+    vehicles[np.frombuffer(places or b"", np.uint8)[mine], at[mine]] = new[mine]
     return members.sums(vehicles[: len(JUDGED_STATES)])
 
 

@@ -68,9 +68,15 @@ class InState:
         return cls.of(members, nobody, nobody)
 
     def after(self, members: Members, changed: bytes) -> "InState":
-        """The same with what some configurations have now, as ``ROWS_SQL`` finds them."""
+        """The same with what some configurations have now, as ``ROWS_SQL`` finds them.
+
+        Raises:
+            LookupError: one is not of the campaign's selection. A gate without ticks shuts with its lease.
+        """
         ids, in_all, in_window = np.frombuffer(changed, NUMBER).reshape(-1, 3).T
-        places = members.places(ids)
+        places, mine = members.places(ids)
+        if not mine.all():
+            raise LookupError(f"the campaign's selection does not know the configurations {ids[~mine]}")
         vehicles, new = self.vehicles.copy(), self.new.copy()
         vehicles[places], new[places] = in_all, in_window
         return self.of(members, vehicles, new)

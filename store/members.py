@@ -55,16 +55,12 @@ class Members:
                 one_in[place, [0, *(columns[texts[text]] for text in mine)]] = 1
         return cls(tuple(cohorts), np.array([row[0] for row in found], np.int64), one_in)
 
-    def places(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
-        """The places of some configurations.
-
-        Raises:
-            LookupError: one is not of the campaign's last selection.
-        """
-        found = np.searchsorted(self.ids, ids)
-        if not np.array_equal(self.ids.take(found, mode="clip"), ids):
-            raise LookupError("the tally has configurations that the campaign's selection does not know")
-        return found
+    def places(self, ids: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """The places of some configurations, and which of them this selection knows."""
+        if not len(self.ids):
+            return np.zeros(len(ids), np.intp), np.zeros(len(ids), np.bool_)
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return places, self.ids[places] == ids
 
     def sums(self, vehicles: Products) -> Numbers:
         """Of vehicles by the place of their configuration: those that are counted, then by cohort."""

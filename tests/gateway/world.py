@@ -150,6 +150,7 @@ class World:
                 lease_until=datetime.now(UTC) + timedelta(hours=1),
                 in_flight=100,
                 created_at=datetime.now(UTC),
+                selected_at=datetime.now(UTC),
             )
         )
         self._add(

@@ -173,6 +173,20 @@ async def test_reports_that_were_rolled_back_are_not_remembered(fleet: Fleet) ->
     assert not fleet.gate_open(campaign)
 
 
+async def test_a_failure_is_recorded_though_its_configuration_is_lost_and_the_tick_says_so(
+    fleet: Fleet, gateway: Gateway
+) -> None:
+    ids = fleet.add(cars(3))
+    campaign = fleet.launch(limits=NO_BRAKE, start=False)
+    fleet.open(campaign, 1)
+    fleet.put(campaign, Target.INSTALLING)
+    fleet.run("DELETE FROM configuration")
+    assert await gateway.record(*closing(campaign, ids[:1], "failure")) == [Effect.RECORDED]
+    assert fleet.state(ids[0], campaign) == Target.FAILED
+    with pytest.raises(LookupError, match="does not know the configurations"):
+        fleet.tick(campaign)
+
+
 async def test_a_new_window_begins_with_nothing(fleet: Fleet, gateway: Gateway) -> None:
     ids = fleet.add(cars(60))
     campaign = fleet.launch(guards=plain("0.1"), limits=NO_BRAKE)
