@@ -124,10 +124,10 @@ def _limits(body: str) -> Limits:
 def tick(connection: Connection, watch: Watch, lease: timedelta) -> Observation:
     """Look at a campaign and keep it going: the lease is renewed only while its gate is open and ours."""
     key = {"id": watch.campaign_id, "seq": watch.seq, "lease": lease}
-    _, found, phases = ask(connection, (_LOCK, key), (_CAMPAIGN, key), (_PHASES, key))
-    if not found:
+    _, campaigns, phases = ask(connection, (_LOCK, key), (_CAMPAIGN, key), (_PHASES, key))
+    if not campaigns:
         raise LookupError(f"there is no campaign {watch.campaign_id} in this database")
-    [campaign] = found
+    [campaign] = campaigns
     moved = _housekeeping(connection, key, phases)
     if campaign.excluded:
         moved |= sweep(connection, watch.campaign_id)
