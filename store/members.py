@@ -68,11 +68,10 @@ class Members:
 
     def told_apart(self, states: Sequence[Target], sums: Numbers) -> tuple[Tally, Parts[Cohort]]:
         """A row of ``sums`` for each state as it is judged: all, and the cohorts that have a bad vehicle."""
-        whole = zip(states, sums[:, 0].tolist(), strict=True)
+        whole = Parts((None,), states, sums[:, :1]).tally(0)
         bad = Parts(self.cohorts, states, sums[:, 1:]).of(BAD).nonzero()[0]
         names = [self.cohorts[place] for place in bad.tolist()]
-        tally = Tally.model_construct(by_state={state: vehicles for state, vehicles in whole if vehicles})
-        return tally, Parts(names, states, sums[:, 1:][:, bad])
+        return whole, Parts(names, states, sums[:, 1:][:, bad])
 
 
 class _Memory:
