@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,9 +23,10 @@ from gateway.feedback import Feedback
 from gateway.files import Files
 from gateway.fleet import Fleet
 from gateway.health import Health
-from gateway.idle import IdlePolls
 from gateway.installed import InstalledBase
 from gateway.known import Known, Vehicle
+from gateway.known_polls import KnownPolls
+from gateway.known_reports import KnownReports
 from gateway.links import Links
 from gateway.objects import Objects
 from gateway.poll import Poll
@@ -32,7 +34,7 @@ from gateway.pool import Pool
 from gateway.proxies import Proxies
 from gateway.quota import Quota
 from gateway.resource import Handler, Resource
-from gateway.told import KnownReports
+from gateway.short_way import ShortWay
 from runtime.settings import Settings
 from store.feedback import Channel
 from store.objects import ObjectStore
@@ -98,8 +100,10 @@ def create_app(pool: Pool, settings: Settings) -> Starlette:
     vehicles = f"/{settings.tenant}/controller/v1/"
     app = Application(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
-    app.idle_polls = IdlePolls(vehicles, known, fleet, authentication.take, poll.idle)
-    app.known_reports = KnownReports(vehicles, known, fleet, authentication.take, quota, deployment)
+    app.short_ways = (
+        KnownPolls(vehicles, known, fleet, authentication.take, poll),
+        KnownReports(vehicles, known, fleet, authentication.take, quota, deployment),
+    )
     app.hot = hot
     return app
 
@@ -108,12 +112,11 @@ class Application(Starlette):
     """The application.
 
     Polls and reports, nearly all of the traffic, go past Starlette's layers, which cost as much as the rest:
-    a resource lets no exception out that they would have to catch. Idle polls and the reports of known
-    vehicles do not even come here (gateway/connection.py).
+    a resource lets no exception out that they would have to catch. Those of known vehicles do not even come
+    here (gateway/connection.py).
     """
 
-    idle_polls: IdlePolls
-    known_reports: KnownReports
+    short_ways: Sequence[ShortWay[Any]]
     hot: Sequence[Route]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -159,8 +159,16 @@ class Authentication:
         return known
 
     async def standing(self, request: Request, waiting_items: int) -> Standing:
-        """The vehicle that asks, and where it stands. Takes and raises what `vehicle` does."""
+        """The vehicle that asks, and where it stands; out of memory where it is idle in this epoch. Takes
+        and raises what `vehicle` does.
+        """
         vin = self._vin(request)
+        proof = self._known.proof_in(request.scope, vin)
+        if self._known.idle(proof):
+            known = self._known.standing(proof, vin, await self._fleet.epoch(waiting_items))
+            if known is not None:
+                self.take(known.vehicle_id)
+                return known
         address = self._proxies.client(request)
         if self._failures.wait(address, self._clock()):
             waiting_items = min(waiting_items, SUSPECTS_WAITING)
@@ -171,7 +179,7 @@ class Authentication:
             raise
         self.take(vehicle.vehicle_id)
         if lasts:
-            self._known.learn(self._known.proof_in(request.scope, vin), vehicle)
+            self._known.learn(proof, vehicle)
         return vehicle
 
     def take(self, vehicle_id: int) -> None:

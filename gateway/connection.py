@@ -2,12 +2,13 @@
 
 A request that never ends, or does not come, would hold memory or a connection for good.
 
-Polls that are answered out of memory (gateway/idle.py) are so without a task: that would cost more than their
-answer. The reports of known vehicles (gateway/told.py) take no task either, and no request: while one of them
-is recorded uvicorn knows nothing of it, and what comes behind it waits here.
+The polls and reports of known vehicles (gateway/short_way.py) take no task and no request: either would cost
+more than the answer. While one of them is answered uvicorn knows nothing of it, and what comes behind it
+waits here.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway import whole
-from gateway.idle import IdlePolls
+from gateway.short_way import ShortWay
 from gateway.tls import COMMON_NAME, name_of
-from gateway.told import KnownReports
 
 #: The request line and all headers. The longest known are some hundred bytes.
 HEAD_MAX_BYTES = 32 * 1024
@@ -39,11 +39,10 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._common_name: str | None = None
         #: Of the gateway's application; another one has none.
-        self._idle_polls: IdlePolls | None = getattr(self.app, "idle_polls", None)
-        self._known_reports: KnownReports | None = getattr(self.app, "known_reports", None)
+        self._short_ways: Sequence[ShortWay[Any]] = getattr(self.app, "short_ways", ())
         self._in_message = False
-        #: A report is recorded that uvicorn knows nothing of; what came behind it.
-        self._recording = False
+        #: A request is answered that uvicorn knows nothing of; what came behind it.
+        self._answering = False
         self._behind = b""
         #: Its answer ends the connection.
         self._last = False
@@ -64,35 +63,35 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._recording:
+        if self._answering:
             self._behind += data
             if len(self._behind) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
-        elif not self._record(data):
+        elif not self._takes_short_way(data):
             self._request(data)
 
     def shutdown(self) -> None:
-        if self._recording:
+        if self._answering:
             self._last = True
         else:
             super().shutdown()
 
-    def _record(self, data: bytes) -> bool:
-        """Whether this is the report of a known vehicle; then it is answered when it is recorded."""
+    def _takes_short_way(self, data: bytes) -> bool:
+        """Whether this is a request, alone and in order, of a known vehicle; then it is answered later."""
         cycle: RequestResponseCycle | None = self.cycle
         if self._in_message or (cycle is not None and not cycle.response_complete):
             return False  # what came before is not answered
-        if self._known_reports is None or self.flow.write_paused or self.transport.is_closing():
+        if self.flow.write_paused or self.transport.is_closing():
             return False
-        if not self._known_reports.offer(data, partial(self._recorded, data)):
+        if not any(way.offer(data, self.client, partial(self._answered, data)) for way in self._short_ways):
             return False
-        self._recording = True
+        self._answering = True
         self._unset_keepalive_if_required()
         self._stop()
         return True
 
-    def _recorded(self, data: bytes, answer: Response | None) -> None:
-        self._recording = False
+    def _answered(self, data: bytes, answer: Response | None) -> None:
+        self._answering = False
         behind, self._behind = self._behind, b""
         if self.transport.is_closing():
             return
@@ -130,14 +129,10 @@ class Connection(HttpToolsProtocol):
 
     def _learn(self, cycle: RequestResponseCycle, data: bytes) -> None:
         """A request came whole: another like it needs no parser."""
-        if (
-            self._known_reports is None
-            or cycle.scope["method"] != "POST"
-            or cycle.scope["http_version"] != "1.1"
-        ):
+        if not cycle.keep_alive or cycle.waiting_for_100_continue or self.parser.should_upgrade():
             return
-        if cycle.keep_alive and not cycle.waiting_for_100_continue and not self.parser.should_upgrade():
-            self._known_reports.learn(data, cycle.scope)  # type: ignore[arg-type]
+        for way in self._short_ways:
+            way.learn(data, cycle.scope)  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -152,23 +147,6 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_request = self._in_message = False
         super().on_message_complete()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not self._takes_short_way(cycle, app):
-            super()._start_asgi_task(cycle, app)
-
-    def _takes_short_way(self, cycle: RequestResponseCycle, app: Any) -> bool:
-        if self._idle_polls is None or self.flow.write_paused or cycle.waiting_for_100_continue:
-            return False  # who reads no answers, or is to be told to go on, is waited for: that takes a task
-        return self._idle_polls.offer(cycle.scope, partial(self._end, cycle, app))  # type: ignore[arg-type]
-
-    def _end(self, cycle: RequestResponseCycle, app: Any, answer: Response | None) -> None:
-        if answer is None and not cycle.disconnected:
-            super()._start_asgi_task(cycle, app)
-            return
-        if answer is not None:
-            whole.write(cycle, answer)
-        _let_go(cycle)
 
     def _time(self) -> None:
         """A timer runs while a request is awaited that has begun, or the first one."""

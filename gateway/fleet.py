@@ -113,14 +113,14 @@ class Fleet:
         """
         return self._epochs.submit(None, waiting_items)
 
-    async def standing(self, vin: str, waiting_items: int) -> Standing | None:
+    def standing(self, vin: str, waiting_items: int) -> asyncio.Future[Standing | None]:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
         self.look()
-        return await self._standings.submit(vin, waiting_items)
+        return self._standings.submit(vin, waiting_items)
 
-    async def admit(self, vehicle_id: int) -> int | None:
+    def admit(self, vehicle_id: int) -> asyncio.Future[int | None]:
         """The action now offered to this vehicle, if there is one for it."""
-        return await self._admissions.submit(vehicle_id)
+        return self._admissions.submit(vehicle_id)
 
     def record(self, report: Report) -> asyncio.Future[Effect]:
         """Record a report; when the future is done it is durable."""

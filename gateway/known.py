@@ -11,7 +11,7 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from gateway.headers import header
-from store.polls import Standing
+from store.polls import Standing, nothing
 
 #: A million take some 150 MiB. Beyond it all is forgotten, and learnt again.
 MOST_PROOFS = 1_000_000
@@ -94,9 +94,15 @@ class Known:
         """Whether there was nothing for the vehicle that showed this proof."""
         return bool(self._facts.get(proof, 0) & 1)
 
-    def installed(self, proof: bytes) -> int | None:
-        """The action that the vehicle installed last."""
-        return (self._facts[proof] >> 1 & (1 << _ACTION_BITS) - 1) or None
+    def standing(self, proof: bytes, vin: str, epoch: int) -> Standing | None:
+        """Where the vehicle stands that showed this proof, if there is nothing for it; takes what
+        `vehicle_id` does.
+        """
+        vehicle_id = self.vehicle_id(proof, epoch)
+        if vehicle_id is None or not self.idle(proof):
+            return None
+        installed = self._facts[proof] >> 1 & (1 << _ACTION_BITS) - 1
+        return nothing(vehicle_id, vin, installed or None, epoch)
 
     def _begin(self, epoch: int) -> None:
         if epoch != self._epoch:

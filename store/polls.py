@@ -150,6 +150,26 @@ class Standing(NamedTuple):
         return self.outlook.admissible
 
 
+def nothing(vehicle_id: int, vin: str, installed: int | None, epoch: int) -> Standing:
+    """The standing of a vehicle that is idle in this epoch."""
+    return Standing(
+        vehicle_id=vehicle_id,
+        vin=vin,
+        token_hash=None,
+        former_hash=None,
+        config_wanted=False,
+        action=None,
+        state=None,
+        cancel_wanted=False,
+        stands=False,
+        installed=installed,
+        outlook=_NONE,
+        waits=False,
+        idle=True,
+        epoch=epoch,
+    )
+
+
 async def standings(connection: AsyncConnection, vins: Sequence[str]) -> dict[str, Standing]:
     """The standing of each vehicle by VIN; VINs that are not in the fleet are absent."""
     cursor = await connection.execute(_STANDINGS, [list(vins)])

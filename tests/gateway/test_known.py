@@ -31,7 +31,9 @@ def test_what_was_learnt_is_known(vehicle_id: int, installed: int | None, idle: 
     assert proof in known
     assert known.vehicle_id(proof, 1) == vehicle_id
     assert known.idle(proof) is idle
-    assert known.installed(proof) == installed
+    found = standing(vehicle_id, installed=installed)
+    assert known.standing(proof, "V", 1) == (found if idle else None)
+    assert known.standing(proof, "V", 2) is None
 
 
 def test_nothing_is_known_of_another_proof() -> None:

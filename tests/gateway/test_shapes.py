@@ -8,6 +8,8 @@ import httptools
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.known_polls import shapes_of_polls
+from gateway.known_reports import Decode, shapes_of_reports
 from gateway.shapes import Shapes
 
 VEHICLES = "/DEFAULT/controller/v1/"
@@ -57,6 +59,23 @@ def sent(vin: bytes, action: bytes, token: bytes, length: bytes, more: list[byte
     return b"\r\n".join(lines) + body
 
 
+def polled(vin: bytes, token: bytes, more: list[bytes], condition: bytes | None) -> bytes:
+    """A poll as a client sends it."""
+    lines = [
+        b"GET %b%b HTTP/1.1" % (VEHICLES.encode(), vin),
+        *more[:1], b"Authorization: TargetToken %b" % token, *more[1:],
+        *([] if condition is None else [b"If-None-Match: %b" % condition]), b"", b"",
+    ]  # fmt: skip
+    return b"\r\n".join(lines)
+
+
+def with_added(data: bytes, token: bytes, added: bytes) -> bytes:
+    """A request with what a proxy adds at two places."""
+    for line in (b" HTTP/1.1\r\n", b"Authorization: TargetToken %b\r\n" % token):
+        data = data.replace(line, line + added, 1)
+    return data
+
+
 class Parsed:
     """What httptools reads: a request, whole, after which the connection goes on; else no `path`."""
 
@@ -91,7 +110,11 @@ class Parsed:
     @property
     def scope(self) -> dict[str, Any]:
         """As the gateway knows it."""
-        return {"path": self.path, "headers": self.headers}
+        return {"path": self.path, "headers": self.headers, "scheme": "http"}
+
+    def of(self, name: bytes) -> list[str]:
+        """The values of the headers of this name."""
+        return [value.decode() for each, value in self.headers if each == name]
 
 
 @given(WORD, ACTION, WORD, LENGTH, MORE, ADDED, st.binary(max_size=20))
@@ -100,29 +123,74 @@ class Parsed:
 def test_what_is_read_by_its_shape_is_what_the_parser_reads(
     vin: bytes, action: bytes, token: bytes, length: bytes, more: list[bytes], added: bytes, body: bytes
 ) -> None:
-    shapes = Shapes(VEHICLES)
+    shapes = shapes_of_reports(VEHICLES)
     learnt = sent(b"VIN2", b"12", b"another", b"2", more, b"{}")
     like_it = Parsed(learnt)
     if like_it.path is not None:
         shapes.learn(learnt, like_it.scope)
-    data = sent(vin, action, token, length, more, body)
-    for line in (b" HTTP/1.1\r\n", b"Authorization: TargetToken %b\r\n" % token):
-        data = data.replace(line, line + added, 1)
+    data = with_added(sent(vin, action, token, length, more, body), token, added)
 
     found = shapes.read(data)
 
     if found is not None:
         parsed = Parsed(data)
-        assert parsed.path == f"{VEHICLES}{found.vin}/deploymentBase/{found.action}/feedback"
-        assert [value for name, value in parsed.headers if name == b"authorization"] == [
-            found.authorization.encode()
-        ]
+        assert parsed.path == f"{VEHICLES}{found.word('vin')}/deploymentBase/{found.word('action')}/feedback"
+        assert parsed.of(b"authorization") == [found.word("proof")]
         assert parsed.body == found.body
 
 
-def learnt(*more: bytes) -> Shapes:
+@given(WORD, WORD, MORE, st.none() | WORD, st.none() | WORD, ADDED)
+@example(b"VIN1", b"t", [], None, b'"a"', b"")
+@example(b"VIN1", b"t", [b"Host: x"], b'"a"', None, b"X-Forwarded-For: 10.0.0.1\r\n")
+def test_a_poll_that_is_read_by_its_shape_is_what_the_parser_reads(
+    vin: bytes,
+    token: bytes,
+    more: list[bytes],
+    before: bytes | None,
+    condition: bytes | None,
+    added: bytes,
+) -> None:
+    shapes = shapes_of_polls(VEHICLES)
+    learnt = polled(b"VIN2", b"another", more, before)
+    like_it = Parsed(learnt)
+    if like_it.path is not None:
+        shapes.learn(learnt, like_it.scope)
+    data = with_added(polled(vin, token, more, condition), token, added)
+
+    found = shapes.read(data)
+
+    if found is not None:
+        parsed = Parsed(data)
+        assert parsed.path == f"{VEHICLES}{found.word('vin')}"
+        assert parsed.of(b"authorization") == [found.word("proof")]
+        assert parsed.of(b"if-none-match") == ([] if condition is None else [found.word("condition")])
+        own = (b"authorization", b"if-none-match", *added.lower().partition(b":")[:1])
+        common = [(name, value) for name, value in parsed.headers if name not in own]
+        assert found.kept.scope["headers"] == common
+        assert (parsed.body, found.body) == (b"", b"")
+
+
+def test_polls_of_one_shape_are_read_with_a_condition_and_without() -> None:
+    shapes = shapes_of_polls(VEHICLES)
+    first = polled(b"VIN2", b"another", [b"Host: x"], None)
+    shapes.learn(first, Parsed(first).scope)
+    for condition in (None, b'"etag"'):
+        found = shapes.read(polled(b"VIN1", b"mine", [b"Host: x"], condition))
+        assert found is not None
+        assert found.word("condition") == (None if condition is None else '"etag"')
+
+
+def test_the_shape_of_a_poll_whose_answer_would_not_be_read_is_not_kept() -> None:
+    shapes = shapes_of_polls(VEHICLES)
+    for accept, kept in ((b"Accept: text/html", False), (b"Accept: application/cbor", True)):
+        data = polled(b"VIN2", b"another", [accept], None)
+        shapes.learn(data, Parsed(data).scope)
+        assert (shapes.read(data) is not None) is kept
+
+
+def learnt(*more: bytes) -> Shapes[Decode]:
     """After one report with these headers."""
-    shapes = Shapes(VEHICLES)
+    shapes = shapes_of_reports(VEHICLES)
     data = sent(b"VIN2", b"12", b"another", b"2", [b"Host: x", *more], b"{}")
     shapes.learn(data, Parsed(data).scope)
     return shapes
@@ -132,7 +200,8 @@ def test_a_shape_that_came_before_is_read_for_every_vehicle_action_proof_and_len
     found = learnt().read(sent(b"VIN1", b"7", b"mine", b"11", [b"Host: x"], b"[1, 2, 3, 4"))
 
     assert found is not None
-    assert (found.vin, found.action, found.authorization) == ("VIN1", "7", "TargetToken mine")
+    words = [found.word(group) for group in ("vin", "action", "proof")]
+    assert words == ["VIN1", "7", "TargetToken mine"]
     assert found.body == b"[1, 2, 3, 4"
 
 
@@ -162,11 +231,11 @@ def test_the_type_of_the_body_belongs_to_the_shape() -> None:
         sent(b"VIN1", b"7", b"mine", b"1", [b"Host: x", b"Content-Type: application/cbor"], b"\xa0")
     )
     assert found is not None
-    assert found.decode(found.body) == {}
+    assert found.kept(found.body) == {}
 
 
 def test_only_a_request_that_came_alone_teaches_a_shape() -> None:
-    shapes = Shapes(VEHICLES)
+    shapes = shapes_of_reports(VEHICLES)
     of_another_type = sent(b"VIN1", b"7", b"mine", b"2", [b"Content-Type: text/plain"], b"{}")
     last = sent(b"VIN1", b"7", b"mine", b"2", [], b"{}")
 
@@ -184,9 +253,14 @@ def test_a_shape_that_is_long_is_not_kept() -> None:
 def test_a_long_head_is_given_up_at_once() -> None:
     """In a process of its own, for a pattern that tries again does so for hours."""
     program = f"""if True:
-        from gateway.shapes import Shapes
-        line = b"POST {VEHICLES}X/deploymentBase/1/feedback HTTP/1.1\\r\\n"
-        head = line + 4_000 * b"Authorization: x\\r\\n" + 4_000 * b"Content-Length: 1\\r\\n"
-        assert Shapes({VEHICLES!r}).read(head + b"X") is None
+        from gateway.known_polls import shapes_of_polls
+        from gateway.known_reports import shapes_of_reports
+        more = 4_000 * b"Authorization: x\\r\\n" + 4_000 * b"Content-Length: 1\\r\\n"
+        more += 4_000 * b"If-None-Match: x\\r\\n"
+        for shapes, line in (
+            (shapes_of_reports, b"POST {VEHICLES}X/deploymentBase/1/feedback HTTP/1.1\\r\\n"),
+            (shapes_of_polls, b"GET {VEHICLES}X HTTP/1.1\\r\\n"),
+        ):
+            assert shapes({VEHICLES!r}).read(line + more + b"X") is None
     """
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

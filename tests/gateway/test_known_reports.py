@@ -220,7 +220,7 @@ async def test_a_body_that_is_too_long_is_refused_also_where_it_comes_whole(
     client: Client, either: Downloading, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vehicle, _, action = either
-    for module in ("gateway.told", "gateway.feedback"):
+    for module in ("gateway.known_reports", "gateway.feedback"):
         monkeypatch.setattr(f"{module}.FEEDBACK_MAX_BYTES", len(FAILURE) - 1)
 
     answers = await answered(client, posted(vehicle, action, FAILURE))
