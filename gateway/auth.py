@@ -9,6 +9,7 @@ A wrong proof, none, and a vehicle that is not in the fleet get the same answer,
 probed. Nobody registers itself: vehicles come from as-built records alone.
 """
 
+import asyncio
 import hashlib
 import hmac
 import math
@@ -140,7 +141,7 @@ class Authentication:
         proof = self._known.proof_in(request.scope, vin)
         known = None
         if proof in self._known:
-            known = self._known.vehicle_id(proof, await self._fleet.epoch(waiting_items))
+            known = self._known.vehicle_id(proof, await self._epoch(waiting_items))
         if known is None:
             known = (await self.standing(request, waiting_items)).vehicle_id
         else:
@@ -165,7 +166,7 @@ class Authentication:
         vin = self._vin(request)
         proof = self._known.proof_in(request.scope, vin)
         if self._known.idle(proof):
-            known = self._known.standing(proof, vin, await self._fleet.epoch(waiting_items))
+            known = self._known.standing(proof, vin, await self._epoch(waiting_items))
             if known is not None:
                 self.take(known.vehicle_id)
                 return known
@@ -185,6 +186,9 @@ class Authentication:
     def take(self, vehicle_id: int) -> None:
         """One more request of a vehicle. Raises TooOften."""
         _refuse_early(self._requests.take(vehicle_id, self._clock()))
+
+    async def _epoch(self, waiting_items: int) -> int:
+        return await asyncio.shield(self._fleet.epoch(waiting_items))
 
     def _vin(self, request: Request) -> str:
         if request.path_params["tenant"] != self._tenant:

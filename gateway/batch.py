@@ -1,7 +1,6 @@
 """Natural batching: what queued while the last group ran becomes the next group.
 
-An idle batch carries a single item at once, and groups grow as the load does. Where a group costs much and an
-item next to nothing, groups may be told to follow each other slowly: then more items share one.
+An idle batch carries a single item at once, and groups grow as the load does.
 """
 
 import asyncio
@@ -34,7 +33,6 @@ class Batch(Generic[Item, Result]):
             raises is raised to every caller of the group; unless it is Unavailable, a group of several is
             carried again in halves, so that one bad item is found and does not refuse its neighbours.
             It must therefore do all of a group or nothing of it.
-        apart_seconds: the least time between the beginnings of two groups.
     """
 
     def __init__(
@@ -43,11 +41,8 @@ class Batch(Generic[Item, Result]):
         *,
         group_items: int = GROUP_ITEMS,
         waiting_items: int = WAITING_ITEMS,
-        apart_seconds: float = 0,
     ) -> None:
         self._carry = carry
-        self._apart_seconds = apart_seconds
-        self._next_at = 0.0
         self._group_items = group_items
         self._waiting_items = waiting_items
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -85,7 +80,6 @@ class Batch(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._queue:
-                await self._rest()
                 if group := self._next_group():
                     gone_on = asyncio.Event()
                     _GONE_ON.set(gone_on)  # a task takes what is set when it is made
@@ -101,13 +95,6 @@ class Batch(Generic[Item, Result]):
             for _, waiter in self._queue:  # only after a cancellation
                 waiter.cancel()
             self._queue.clear()
-
-    async def _rest(self) -> None:
-        if self._apart_seconds:
-            loop = asyncio.get_running_loop()
-            if (wait := self._next_at - loop.time()) > 0:
-                await asyncio.sleep(wait)
-            self._next_at = loop.time() + self._apart_seconds
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         # When none can be carried all that wait are soon told so, and not some of them after the others.
@@ -128,7 +115,7 @@ class Batch(Generic[Item, Result]):
             self._failing = not isinstance(error, Contended)
             _fail(group, error)
         except Exception as error:
-            if len(group) == 1 or all(item is None for item, _ in group):  # all ask the same
+            if len(group) == 1:
                 _fail(group, error)
             else:
                 middle = len(group) // 2

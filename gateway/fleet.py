@@ -17,9 +17,10 @@ from psycopg import AsyncConnection
 
 from campaign.permission import Consent
 from campaign.polling import Pressure
-from gateway.batch import POLLS_WAITING, WAITING_ITEMS, Batch, going_on
+from gateway.batch import POLLS_WAITING, Batch, going_on
 from gateway.errors import Contended, Unavailable
 from gateway.pool import SINGLE_AT_ONCE, Pool
+from gateway.question import Question
 from gateway.quota import ENTRIES_MAX
 from store import admission, auto_confirm, claims, configuration, consent, history, offers, polls, reports
 from store.auto_confirm import AutoConfirm
@@ -86,12 +87,8 @@ class Fleet:
         self._standings = Batch(self._find_standings)
         self._admissions = Batch(self._admit, waiting_items=POLLS_WAITING)
         self._reports = Batch(self._record, group_items=REPORTS_AT_ONCE)
-        self._epochs = Batch(
-            self._read_epoch,
-            group_items=WAITING_ITEMS,
-            apart_seconds=EPOCHS_APART_SECONDS,
-        )
-        self._pings = Batch(self._ping)
+        self._epochs = Question(self._read_epoch, apart_seconds=EPOCHS_APART_SECONDS)
+        self._pings = Question(self._ping)
         self._pressure = Pressure()
         self._single = asyncio.Semaphore(SINGLE_AT_ONCE)
         self._waiting = 0
@@ -107,11 +104,10 @@ class Fleet:
         self._pressure = self._pressure.after(min(fill, 1.0), timedelta(seconds=time.monotonic()))
 
     def epoch(self, waiting_items: int) -> asyncio.Future[int]:
-        """The epoch as it is after this was called; callers that come together share one question.
-
-        Unavailable where more wait already.
+        """The epoch as it is after this was called; callers that come together share one question, and one
+        future: shield it to await it. Unavailable where more wait already.
         """
-        return self._epochs.submit(None, waiting_items)
+        return self._epochs.put(waiting_items)
 
     def standing(self, vin: str, waiting_items: int) -> asyncio.Future[Standing | None]:
         """Where a vehicle stands; None: not in the fleet. Unavailable where more wait already."""
@@ -128,7 +124,7 @@ class Fleet:
 
     async def ping(self) -> None:
         """Returns when the database has answered; several callers share one question."""
-        await self._pings.submit(None)
+        await asyncio.shield(self._pings.put())
 
     async def begin(self, vehicle_id: int, action: int, sha256: str) -> bool:
         """Whether the vehicle may fetch this artifact of this action now; if so, it has begun."""
@@ -206,8 +202,8 @@ class Fleet:
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""
-        for batch in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
-            await batch.drained()
+        for asked in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
+            await asked.drained()
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
         distinct = list(dict.fromkeys(vins))
@@ -234,13 +230,12 @@ class Fleet:
 
         return await self._work(recorded)
 
-    async def _read_epoch(self, callers: Sequence[None]) -> Sequence[int]:
+    async def _read_epoch(self) -> int:
         self.look()
-        return [await self._work(epoch)] * len(callers)
+        return await self._work(epoch)
 
-    async def _ping(self, callers: Sequence[None]) -> Sequence[None]:
+    async def _ping(self) -> None:
         await self._work(lambda connection: connection.execute("SELECT 1"))
-        return callers
 
     async def _read(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """A question of a single vehicle."""

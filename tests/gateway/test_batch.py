@@ -1,7 +1,6 @@
 """Natural batching: what queued while a group ran is the next group."""
 
 import asyncio
-import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -155,20 +154,6 @@ async def test_drained_returns_when_the_last_group_is_done() -> None:
     assert await tasks[0] == 2
 
 
-async def test_a_question_that_all_ask_alike_is_not_asked_again_in_halves() -> None:
-    asked = 0
-
-    async def carry(callers: Sequence[None]) -> Sequence[int]:
-        nonlocal asked
-        asked += 1
-        raise ValueError("no answer")
-
-    batch = Batch(carry)
-    answers = await asyncio.gather(*(batch.submit(None) for _ in range(64)), return_exceptions=True)
-    assert all(isinstance(answer, ValueError) for answer in answers)
-    assert asked <= 2
-
-
 async def test_while_groups_fail_all_that_wait_fail_together() -> None:
     groups: list[int] = []
 
@@ -199,20 +184,6 @@ async def test_a_group_that_others_overtake_says_nothing_of_the_next_ones() -> N
     refused = await asyncio.gather(*submit(Batch(carry, group_items=2), *range(5)), return_exceptions=True)
     assert [type(error) for error in refused] == [Contended] * 5
     assert groups == [2, 2, 1]
-
-
-async def test_groups_that_are_to_lie_apart_begin_no_sooner() -> None:
-    began: list[float] = []
-    loop = asyncio.get_running_loop()
-
-    async def carry(items: Sequence[int]) -> Sequence[int]:
-        began.append(loop.time())
-        return items
-
-    batch = Batch(carry, apart_seconds=0.02)
-    for item in range(4):
-        assert await batch.submit(item) == item
-    assert all(later - earlier >= 0.019 for earlier, later in itertools.pairwise(began))
 
 
 async def test_the_next_group_begins_beside_one_that_says_so_and_no_third_one() -> None:
