@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gateway.body import CBOR, JSON
 from gateway.errors import NotAcceptable
 from gateway.headers import header
+from gateway.whole import Whole
 
 HAL = "application/hal+json"
 
@@ -39,7 +40,7 @@ class Tagged(NamedTuple):
 def tagged(body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Tagged:
     """The body with its ETag and these headers."""
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    return Tagged(Response(body, headers={**(headers or {}), "ETag": etag}, media_type=media_type), etag)
+    return Tagged(Whole(body, headers={**(headers or {}), "ETag": etag}, media_type=media_type), etag)
 
 
 def written(content: Any, kind: str) -> Tagged:

@@ -83,12 +83,13 @@ class Connection(HttpToolsProtocol):
             return False  # what came before is not answered
         if self.flow.write_paused or self.transport.is_closing():
             return False
-        if not any(way.offer(data, self.client, partial(self._answered, data)) for way in self._short_ways):
-            return False
-        self._answering = True
-        self._unset_keepalive_if_required()
-        self._stop()
-        return True
+        for way in self._short_ways:
+            if way.offer(data, self.client, partial(self._answered, data)):
+                self._answering = True
+                self._unset_keepalive_if_required()
+                self._stop()
+                return True
+        return False
 
     def _answered(self, data: bytes, answer: Response | None) -> None:
         self._answering = False

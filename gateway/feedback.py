@@ -15,6 +15,7 @@ from gateway.known import Vehicle
 from gateway.quota import Quota
 from gateway.resource import Prove
 from gateway.said import read_feedback
+from gateway.whole import Whole
 from store.reports import Channel, Effect, Report
 
 #: 48 log lines of some hundred characters are the longest known.
@@ -28,7 +29,7 @@ _REFUSED: Mapping[Effect, tuple[type[Refusal], str]] = {
 
 
 #: Exactly 200: SWUpdate does not download after a 201, 202 or 204. One answer for all, it says nothing else.
-_RECORDED = Response()
+_RECORDED = Whole()
 
 
 class Feedback:

@@ -5,6 +5,7 @@ longer than all that we do for an idle poll.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -14,10 +15,23 @@ from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+class Whole(Response):
+    """An answer whose own lines are put together once, for many are given it."""
+
+    @cached_property
+    def lines(self) -> bytes:
+        """Its headers as they are sent."""
+        return _lines(self.raw_headers)
+
+
 async def answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response: whole where nothing stands between us and the connection, else as its kind does."""
     cycle = getattr(send, "__self__", None)
-    if type(response) is Response and isinstance(cycle, RequestResponseCycle) and not cycle.flow.write_paused:
+    if (
+        type(response) in (Response, Whole)
+        and isinstance(cycle, RequestResponseCycle)
+        and not cycle.flow.write_paused
+    ):
         write(cycle, response)
     else:
         await response(scope, receive, send)
@@ -49,11 +63,17 @@ def text(response: Response, default_headers: Headers, *, keep_alive: bool) -> b
     pieces = [STATUS_LINE[response.status_code]]
     for name, value in default_headers:
         pieces += (name, b": ", value, b"\r\n")
-    for name, value in response.raw_headers:
-        if HEADER_VALUE_RE.search(value):
-            raise RuntimeError("Invalid HTTP header value.")
-        pieces += (name, b": ", value, b"\r\n")
+    pieces.append(response.lines if isinstance(response, Whole) else _lines(response.raw_headers))
     if not keep_alive:
         pieces.append(b"connection: close\r\n")
     pieces += (b"\r\n", bytes(response.body))
+    return b"".join(pieces)
+
+
+def _lines(headers: Headers) -> bytes:
+    pieces: list[bytes] = []
+    for name, value in headers:
+        if HEADER_VALUE_RE.search(value):
+            raise RuntimeError("Invalid HTTP header value.")
+        pieces += (name, b": ", value, b"\r\n")
     return b"".join(pieces)
