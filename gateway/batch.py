@@ -59,7 +59,8 @@ class Batch(Generic[Item, Result]):
         Raises:
             Unavailable: the queue is full; nothing was or will be done for this item.
         """
-        if self.load() >= min(self._waiting_items, waiting_items or self._waiting_items):
+        most = self._waiting_items if waiting_items is None else min(waiting_items, self._waiting_items)
+        if self.load() >= most:
             raise Unavailable("too much is waiting; come back later")
         if self._worker is None:
             self._loop = asyncio.get_running_loop()  # a system call, and one group has one loop

@@ -1,5 +1,6 @@
 """A gateway over HTTP with a database of its own, for one test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.app import create_app
 from gateway.pool import Pool, create_pool
@@ -82,3 +84,17 @@ def new_vehicle(world: World, client: Client) -> NewVehicle:
         return Vehicle(client, vin, TOKEN), world.vehicle(vin)
 
     return make
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[str]:
+    """The methods of the requests that take a task."""
+    methods: asyncio.Queue[str] = asyncio.Queue()
+    start = HttpToolsProtocol._start_asgi_task
+
+    def counted(self: HttpToolsProtocol, cycle: Any, app: Any) -> None:
+        methods.put_nowait(cycle.scope["method"])
+        start(self, cycle, app)
+
+    monkeypatch.setattr(HttpToolsProtocol, "_start_asgi_task", counted)
+    return methods

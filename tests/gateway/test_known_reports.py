@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from campaign.assignment import Target
 from gateway import connection
@@ -18,20 +17,6 @@ from tests.gateway.wire import FAILURE, PROCEEDING, answer, answered, opened, po
 from tests.gateway.world import World
 
 REPORTS = "SELECT count(*) FROM report"
-
-
-@pytest.fixture
-def tasks(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[str]:
-    """The methods of the requests that take a task."""
-    methods: asyncio.Queue[str] = asyncio.Queue()
-    start = HttpToolsProtocol._start_asgi_task
-
-    def counted(self: HttpToolsProtocol, cycle: Any, app: Any) -> None:
-        methods.put_nowait(cycle.scope["method"])
-        start(self, cycle, app)
-
-    monkeypatch.setattr(HttpToolsProtocol, "_start_asgi_task", counted)
-    return methods
 
 
 #: A vehicle that is known, its number, and the action that it downloads.

@@ -55,6 +55,8 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     """The next answer, head and body."""
     async with asyncio.timeout(10):
         head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"HTTP/1.1 304 "):  # has no body
+            return head
         length = re.search(rb"^content-length: ([0-9]+)", head, re.MULTILINE)
         assert length is not None
         return head + await reader.readexactly(int(length[1]))
