@@ -26,7 +26,9 @@ from benchmarks.processor import used
 from benchmarks.requests import poll, report
 from benchmarks.rollout import roll_out
 from benchmarks.sheet import RESULTS, Sheet
-from benchmarks.traffic.client import CONNECTIONS, ask
+from benchmarks.traffic import freshness
+from benchmarks.traffic.client import CONNECTIONS, Seen, ask
+from benchmarks.traffic.freshness import OFFER
 from benchmarks.traffic.goosebit import VERSION, NotToBeHad, goosebit, introductions
 from campaign.action import action_id
 from commands.local import System, system
@@ -44,6 +46,10 @@ _SUCCEEDED = "SELECT count(*) FROM assignment WHERE campaign_id = %s AND state =
 #: Each report waits for its commit: more connections than polls need keep two groups full, while as many
 #: vehicles are answered.
 REPORTING = 320
+
+#: Vehicles that poll around the opening of a gate, each many times; as many on each connection, so that none
+#: polls twice at once.
+FEW = 16 * CONNECTIONS
 
 #: The gateway is measured, not the brake.
 NO_BRAKE = {"in_flight": 1_000_000, "harm_budget": None}
@@ -156,11 +162,22 @@ class Scene:
             self._measured(gateways, "idle polls, the first of each vehicle", polls, b"sleep", once=True)
             self._measured(gateways, "idle polls", polls, b"sleep", floor=hello, at_least=0.5)
             polls = [poll(vin) for vin in offered]
-            self._measured(gateways, "polls that are admitted", polls, b"deploymentBase", once=True)
-            self._measured(
-                gateways, "polls with an offer", polls, b"deploymentBase", floor=hello, at_least=0.2
-            )
+            self._freshness(gateways, polls[:FEW], campaign)
+            self._measured(gateways, "polls that are admitted", polls, OFFER, once=True)
+            self._measured(gateways, "polls with an offer", polls, OFFER, floor=hello, at_least=0.2)
             self._report(gateways, offered, campaign)
+
+    def _freshness(self, gateways: "Servers", polls: Sequence[bytes], campaign: int) -> None:
+        def ask_all(seconds: float) -> Seen:
+            return ask(gateways.ports, polls, seconds=seconds, wanted=OFFER)
+
+        found = freshness.measure(self._running.database_url, campaign, ask_all, self._seconds)
+        if not (found.while_open and found.after_shut):
+            raise RuntimeError(f"nobody polled while the gate was open, or after it: {found}")
+        self._sheet.add(self._named("polls sent after a gate's opening"), found.while_open)
+        self._sheet.add("    answered as before it", found.without_offer, at_most=0)
+        self._sheet.add(self._named("polls sent after its shut"), found.after_shut)
+        self._sheet.add("    answered as before it", found.with_offer, at_most=0)
 
     def _report(self, gateways: "Servers", vehicles: Sequence[str], campaign: int) -> None:
         self._connection.execute(_INSTALLING, [campaign])
@@ -204,8 +221,8 @@ class Scene:
                 servers.ports, requests, seconds=None if once else self._seconds, wanted=wanted,
                 connections=connections,
             )  # fmt: skip
-        if seen.matching != len(seen.taken) or set(seen.statuses) != {b"200"}:
-            raise RuntimeError(f"{what}: {seen.statuses}, {seen.matching} of {len(seen.taken)} as wanted")
+        if not all(seen.had) or set(seen.statuses) != {b"200"}:
+            raise RuntimeError(f"{what}: {seen.statuses}, {sum(seen.had)} of {len(seen.had)} as wanted")
         if callable(floor):
             floor = floor()
         cuts = [1000 * cut for cut in quantiles(seen.taken, n=100)]

@@ -19,12 +19,16 @@ CONNECTIONS = 64
 
 @dataclass
 class Seen:
-    """What the vehicles saw; times in seconds."""
+    """What the vehicles saw; times in seconds.
 
+    Of each answer, in the order in which they came: when it was asked for, how long it took, and whether it
+    holds what was wanted.
+    """
+
+    asked_at: list[float] = field(default_factory=list)
     taken: list[float] = field(default_factory=list)
+    had: list[bool] = field(default_factory=list)
     statuses: Counter[bytes] = field(default_factory=Counter)
-    #: Answers whose body holds what was asked for.
-    matching: int = 0
     seconds: float = 0.0
 
     @property
@@ -63,9 +67,10 @@ class Vehicle(asyncio.Protocol):
             self._buffer = answer
             return
         self._buffer = b""
+        self._seen.asked_at.append(self._asked_at)
         self._seen.taken.append(time.perf_counter() - self._asked_at)
         self._seen.statuses[answer[9:12]] += 1
-        self._seen.matching += self._wanted in answer
+        self._seen.had.append(self._wanted in answer)
         self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:
