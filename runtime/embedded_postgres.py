@@ -32,12 +32,12 @@ RECOVERY = timedelta(minutes=5)
 LOOK_SECONDS = 0.2
 
 #: For a fleet that is larger than a toy. Nothing of it touches durability: fsync and synchronous_commit stay
-#: on. Pages that a campaign writes in random order are to stay in memory, and after each checkpoint every
-#: one is written whole to the log. With PostgreSQL's own numbers a vehicle of a million costs nearly twice
-#: what one of a hundred thousand does. New files of the log are not filled with zeros first: for each of
-#: them, every 27,000 reports, all vehicles would wait for 50 ms.
+#: on. Pages that a campaign writes in random order are to stay in memory, of which a small fleet takes no
+#: more than it fills, and after each checkpoint every one is written whole to the log. With PostgreSQL's own
+#: numbers a vehicle of a million costs nearly twice what one of a hundred thousand does. New files of the log
+#: are not filled with zeros first: for each of them, every 27,000 reports, all vehicles would wait for 50 ms.
 SETTINGS = {
-    "shared_buffers": "512MB",
+    "shared_buffers": "1GB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_init_zero": "off",

@@ -24,7 +24,7 @@ BENCHMARKS = {
     ),
     "traffic": (
         ["--vehicles", "320", "--seconds", "1", "--no-compare"],
-        ["idle polls, 2 processes", "sent after a gate's opening", "polls with an offer, 1 process", "reports, 2"],
+        ["idle polls, 2 processes", "polls sent after a gate's opening", "polls with an offer", "reports, 2"],
     ),
     "over_http": (
         ["--vehicles", "20", "--spread", "1", "--poll-seconds", "1"],
