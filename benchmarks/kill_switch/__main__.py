@@ -8,7 +8,6 @@ selects its vehicles: all of a large fleet with --others 1000000.
 import asyncio
 import os
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +30,6 @@ from store.connect import Connection, connect
 
 console = Console(stderr=True)
 
-TICK = timedelta(seconds=1)
-
 
 def main(
     gateways: Annotated[int, typer.Option(help="Processes that do a gateway's work.")] = 4,
@@ -43,10 +40,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS / "kill_switch.json",
 ) -> None:
     """Measure the stop under load."""
-    sheet = Sheet(f"The stop under load, {gateways} gateways, a tick of {TICK.total_seconds():g} s")
     with inbox() as url, tempfile.TemporaryDirectory(prefix="kill-switch-") as folder:
         os.environ["RINGMASTER_NOTIFY_URLS"] = url
-        settings = load_settings(data_dir=Path(folder), tick=TICK, log_level="WARNING")
+        settings = load_settings(data_dir=Path(folder), log_level="WARNING")
+        tick = settings.tick.total_seconds()
+        sheet = Sheet(f"The stop under load, {gateways} gateways, a tick of {tick:g} s")
         with system(settings, port=free_port(), ui_port=free_port()) as running:
             os.environ.update(running.environment)
             running.start_worker()
@@ -114,7 +112,7 @@ async def _breach(
     Inbox.came.clear()
     models = ("Model_A", "Model_B")
     seen = await breach.measure(connection, running.database_url, found, bad, models, gateways)
-    tick = TICK.total_seconds()
+    tick = load_settings().tick.total_seconds()
     sheet.add("polls per second meanwhile", seen.polls_per_second, "/s")
     sheet.add("the other campaign was selecting", seen.was_selecting)
     sheet.add("offers before the stop", seen.offers_before)
