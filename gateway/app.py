@@ -121,10 +121,10 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or begin and end with the server."""
-        app = self._short_way(scope) if scope["type"] == "http" else None
+        app = self._hot(scope) if scope["type"] == "http" else None
         await (app or super().__call__)(scope, receive, send)
 
-    def _short_way(self, scope: Scope) -> ASGIApp | None:
+    def _hot(self, scope: Scope) -> ASGIApp | None:
         for route in self.hot:
             if (found := route.path_regex.match(scope["path"])) is not None:
                 scope["path_params"] = found.groupdict()

@@ -37,7 +37,8 @@ CONTROLLER_ID_MAX_CHARACTERS = 256
 #: A burst of so many times a second's share: an update client posts 25 log lines at once.
 BURST = 4
 #: Wrong proofs from one address. A token is never refused for what others at its address do: many vehicles
-#: share one behind a mobile network. But whoever comes from such an address waits in a shorter queue.
+#: share one behind a mobile network. But whoever comes from such an address and is not known yet waits in a
+#: shorter queue.
 FAILURES_PER_SECOND = 1
 FAILURES_BURST = 60
 SUSPECTS_WAITING = 500

@@ -102,7 +102,12 @@ class Connection(HttpToolsProtocol):
                 super().shutdown()
             return
         default_headers = self.server_state.default_headers
-        self.transport.write(whole.text(answer, default_headers, keep_alive=not self._last))
+        try:
+            text = whole.text(answer, default_headers, keep_alive=not self._last)
+        except Exception:
+            self.transport.close()  # nobody else would answer it
+            raise
+        self.transport.write(text)
         if self._last:
             self.transport.close()
             return

@@ -105,7 +105,7 @@ class Fleet:
 
     def epoch(self, waiting_items: int) -> asyncio.Future[int]:
         """The epoch as it is after this was called; callers that come together share one question, and one
-        future: shield it to await it. Unavailable where more wait already.
+        future: shield it to await it. Unavailable where as many wait already.
         """
         return self._epochs.put(waiting_items)
 
@@ -202,7 +202,8 @@ class Fleet:
 
     async def drained(self) -> None:
         """Returns when no group is queued or under way; the pool may then be closed."""
-        for asked in (self._standings, self._admissions, self._reports, self._epochs, self._pings):
+        # A poll asks for the first three one after the other.
+        for asked in (self._epochs, self._standings, self._admissions, self._reports, self._pings):
             await asked.drained()
 
     async def _find_standings(self, vins: Sequence[str]) -> Sequence[Standing | None]:
@@ -230,9 +231,9 @@ class Fleet:
 
         return await self._work(recorded)
 
-    async def _read_epoch(self) -> int:
-        self.look()
-        return await self._work(epoch)
+    def _read_epoch(self) -> Awaitable[int]:
+        self.look()  # now: those who wait for the answer are not counted any more when it is awaited
+        return self._work(epoch)
 
     async def _ping(self) -> None:
         await self._work(lambda connection: connection.execute("SELECT 1"))

@@ -19,17 +19,15 @@ from gateway.batch import POLLS_WAITING
 from gateway.fleet import Fleet
 from gateway.headers import header
 from gateway.known import Known
+from gateway.links import GO_BY
 from gateway.poll import Poll
 from gateway.shapes import CONDITION, PROOF, VIN, Shapes
 from gateway.short_way import Asked, ShortWay, Step
 from store.polls import Standing
 
-#: Headers of which each poll has its own.
-OWN = (PROOF.header, CONDITION.header)
-
 
 class Manner(NamedTuple):
-    """What the polls of one shape have in common: the format they are answered in, and where links go by."""
+    """What the polls of one shape have in common: the format they are answered in, and what links go by."""
 
     kind: str
     scope: Scope
@@ -42,7 +40,7 @@ def shapes_of_polls(vehicles: str) -> Shapes[Manner]:
 
 def _manner(scope: Scope) -> Manner:
     """Raises NotAcceptable."""
-    headers = [(name, value) for name, value in scope["headers"] if name not in OWN]
+    headers = [(name, value) for name, value in scope["headers"] if name in GO_BY]
     return Manner(
         media_type(header(scope, b"accept")),
         {"type": "http", "scheme": scope["scheme"], "headers": headers},
@@ -80,7 +78,7 @@ class KnownPolls(ShortWay[Manner]):
         if standing is None or self._known.vehicle_id(asked.proof, standing.epoch) != standing.vehicle_id:
             return None  # the proof was good in another epoch
         self._known.learn(asked.proof, standing)
-        self._take(standing.vehicle_id)
+        self._take(standing.vehicle_id)  # where a fault of ours follows, the usual way counts it once more
         if standing.admissible:
             admit = partial(self._fleet.admit, standing.vehicle_id)
             return Step(admit, partial(self._answer, asked, standing))
@@ -89,4 +87,4 @@ class KnownPolls(ShortWay[Manner]):
     def _answer(self, asked: Asked[Manner], standing: Standing, offered: int | None) -> Response:
         kind, scope = asked.sent.kept
         answer = self._poll.answer({**scope, "client": asked.peer}, kind, standing, offered)
-        return answer.unless_known(asked.sent.word(CONDITION.group))
+        return answer.unless_known(asked.sent.optional(CONDITION.group))

@@ -55,7 +55,7 @@ class KnownReports(ShortWay[Decode]):
         if vehicle is None or len(sent.body) > FEEDBACK_MAX_BYTES:
             return None
         try:
-            action = path_id(sent.word("action") or "")
+            action = path_id(sent.word("action"))
             report = self._feedback.report(vehicle, action, sent.kept(sent.body))
             if not self._quota.clear(report):
                 return None

@@ -6,6 +6,9 @@ from starlette.requests import Request
 
 from gateway.proxies import Proxies
 
+#: The headers that links go by.
+GO_BY = (b"host", b"x-forwarded-host", b"x-forwarded-proto")
+
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 
 

@@ -18,7 +18,8 @@ class Question(Generic[Result]):
     """One question, asked again and again, never twice at once.
 
     Args:
-        ask: what it raises is raised to all who share the question.
+        ask: called while those who share the question still count as waiting; what it raises, when awaited,
+            is raised to all of them.
         apart_seconds: the least time between the beginnings of two.
     """
 
@@ -30,16 +31,16 @@ class Question(Generic[Result]):
         self._waiting = 0
         self._worker: asyncio.Task[None] | None = None
 
-    def put(self, waiting_most: int = WAITING_ITEMS) -> asyncio.Future[Result]:
+    def put(self, waiting_items: int = WAITING_ITEMS) -> asyncio.Future[Result]:
         """The answer to the question as it is put now. Others have the same future: shield it to await it.
 
         Args:
-            waiting_most: how many may wait for the next one to begin before this caller is refused.
+            waiting_items: how many may wait for the next one to begin before this caller is refused.
 
         Raises:
             Unavailable: so many do.
         """
-        if self._waiting >= waiting_most:
+        if self._waiting >= waiting_items:
             raise Unavailable("too much is waiting; come back later")
         if self._answer is None:
             loop = asyncio.get_running_loop()
@@ -55,7 +56,7 @@ class Question(Generic[Result]):
 
     async def drained(self) -> None:
         """Returns when nobody waits for an answer."""
-        if self._worker is not None:
+        while self._worker is not None:
             await asyncio.wait([self._worker])
 
     async def _work(self) -> None:
@@ -63,14 +64,18 @@ class Question(Generic[Result]):
         try:
             while self._answer is not None:
                 await self._rest()
+                asking = self._ask()
                 answer, self._answer, self._waiting = self._answer, None, 0
                 try:
-                    result = await self._ask()
+                    result = await asking
                 except Exception as error:
-                    answer.set_exception(error)
-                    answer.exception()  # whoever asked may have gone, and that is no fault to be logged
+                    if not answer.done():
+                        answer.set_exception(error)
+                        answer.exception()  # whoever asked may have gone, and that is no fault to be logged
                 else:
-                    answer.set_result(result)
+                    if not answer.done():  # somebody did not shield it
+                        answer.set_result(result)
+                answer = None  # what went wrong holds this frame, and would be held by it
         finally:
             # Nothing was awaited since nobody was seen to wait, so nobody can wait in vain.
             self._worker = None

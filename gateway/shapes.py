@@ -1,9 +1,10 @@
 """Requests read without a parser, where it has read their like before.
 
-The vehicles of a fleet run a few programs, and the heads of what such a program sends differ in a few places:
-who asks, the action, the proof, the length of the body. What else a head holds is its shape. The parser of
-HTTP has read a shape once, so that there is nothing in it that ends a connection, encodes a body or waits for
-a word of ours; and no letters, digits or visible characters in those places can change how the rest is read.
+The vehicles of a fleet run a few programs, and the heads of what such a program sends differ in a few
+places: who asks, the action, the proof, the answer it has, the length of the body. What else a head holds is
+its shape. The parser of HTTP has read a shape once, so that there is nothing in it that ends a connection,
+encodes a body or waits for a word of ours; and no letters, digits or visible characters in those places can
+change how the rest is read.
 To look a shape up takes a microsecond; parser and scope of a request take six.
 
 What proxies add of each client or request is no part of a shape: these requests are answered without it.
@@ -35,7 +36,9 @@ _LINES = rb"((?:[^\r\n]++\r\n)*+)"
 
 #: What a proxy says of each client or request, in the names that proxies use.
 _OF_A_PROXY = re.compile(
-    rb"(?im:^(?:forwarded|x-forwarded-for|x-real-ip|x-request-id|x-amzn-trace-id|traceparent):[ -~]*\r\n)"
+    rb"(?im:^(?:forwarded|x-forwarded-for|x-real-ip|true-client-ip|cf-connecting-ip|cf-ray|x-request-id"
+    rb"|x-correlation-id|x-amzn-trace-id|x-cloud-trace-context|traceparent|tracestate|b3|x-b3-[a-z]+)"
+    rb":[ -~]*\r\n)"
 )
 
 
@@ -85,8 +88,12 @@ class Sent(NamedTuple, Generic[Kept]):
     body: bytes
     kept: Kept
 
-    def word(self, group: str) -> str | None:
-        """What stands in a place of the head; None: nothing does."""
+    def word(self, group: str) -> str:
+        """What stands in a place that every such head has."""
+        return self.head[group].decode()
+
+    def optional(self, group: str) -> str | None:
+        """What stands in a place that a head may lack."""
         word: bytes | None = self.head[group]
         return None if word is None else word.decode()
 
@@ -109,6 +116,7 @@ class Shapes(Generic[Kept]):
         named = self._head.groupindex.values()
         self._shape = [group for group in range(1, self._head.groups + 1) if group not in named]
         self._places = {place.header: place.group for place in places}
+        self._has_body = LENGTH in places
         self._keep = keep
         self._kept: Recent[Shape, Kept | None] = Recent(MOST_SHAPES)
 
@@ -126,7 +134,7 @@ class Shapes(Generic[Kept]):
 
         Args:
             data: a request that came whole; where it is not alone nothing is kept.
-            scope: what the parser read last in it: of HTTP/1.1, and asking for no more than an answer.
+            scope: what the parser read last in it, asking for no more than an answer.
         """
         head = self._whole(data)
         if head is None or head.end() > SHAPE_MAX_BYTES or scope["path"] != head["path"].decode():
@@ -142,5 +150,5 @@ class Shapes(Generic[Kept]):
         head = self._head.match(data)
         if head is None:
             return None
-        length = int(head[LENGTH.group]) if LENGTH.header in self._places else 0
+        length = int(head[LENGTH.group]) if self._has_body else 0
         return head if len(data) - head.end() == length else None

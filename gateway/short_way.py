@@ -76,8 +76,8 @@ class ShortWay(ABC, Generic[Kept]):
         sent = self._shapes.read(data)
         if sent is None:
             return False
-        vin = sent.word("vin") or ""
-        proof = self._known.proof(vin, sent.word(PROOF.group) or "")
+        vin = sent.word("vin")
+        proof = self._known.proof(vin, sent.word(PROOF.group))
         step = self._begin(Asked(sent, vin, proof, peer))
         if step is None:
             return False
@@ -91,21 +91,33 @@ class ShortWay(ABC, Generic[Kept]):
     def _go(self, vin: str, step: Step, done: Done) -> None:
         try:
             asked = step.ask()
-        except Unavailable as away:
-            asyncio.get_running_loop().call_soon(done, sent_away(away, vin, self._fleet.pressure))
+        except Exception as wrong:
+            asyncio.get_running_loop().call_soon(done, self._sent_back(vin, wrong))
         else:
             asked.add_done_callback(partial(self._went, vin, step, done))
 
     def _went(self, vin: str, step: Step, done: Done, asked: "asyncio.Future[Any]") -> None:
-        try:
-            given = step.then(asked.result())
-        except Unavailable as away:
-            given = sent_away(away, vin, self._fleet.pressure)
-        except Refusal as refusal:
-            given = refusal_answer(refusal)
-        except (Exception, asyncio.CancelledError):
-            given = None  # nothing was acknowledged; the usual way finds the same, says it and logs it
+        given = self._followed(vin, step, asked)
         if isinstance(given, Step):
             self._go(vin, given, done)
         else:
             done(given)
+
+    def _followed(self, vin: str, step: Step, asked: "asyncio.Future[Any]") -> Response | Step | None:
+        if asked.cancelled():
+            return None
+        # Not raised here: it would hold this frame, and so the connection, until garbage is collected.
+        wrong = asked.exception()
+        if wrong is not None:
+            return self._sent_back(vin, wrong)
+        try:
+            return step.then(asked.result())
+        except Exception as error:
+            return self._sent_back(vin, error)
+
+    def _sent_back(self, vin: str, wrong: BaseException) -> Response | None:
+        if isinstance(wrong, Unavailable):
+            return sent_away(wrong, vin, self._fleet.pressure)
+        if isinstance(wrong, Refusal):
+            return refusal_answer(wrong)
+        return None  # nothing was acknowledged; the usual way finds the same, says it and logs it

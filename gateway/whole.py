@@ -16,7 +16,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Whole(Response):
-    """An answer whose own lines are put together once, for many are given it."""
+    """An answer whose own lines are put together once: of most polls many are given the same."""
 
     @cached_property
     def lines(self) -> bytes:

@@ -8,10 +8,13 @@ import pytest
 from psycopg import AsyncConnection
 
 from campaign.assignment import Target
+from gateway.batch import POLLS_WAITING
+from gateway.fleet import Fleet
+from gateway.pool import Pool
 from store.epoch import epoch
 from tests.gateway.conftest import VIN, Gateway, NewVehicle
 from tests.gateway.http import Client, Vehicle
-from tests.gateway.wire import answered, request
+from tests.gateway.wire import answered, request, told
 from tests.gateway.world import TOKEN, World
 
 Tasks = asyncio.Queue[str]
@@ -222,6 +225,7 @@ async def test_a_poll_that_was_begun_when_the_epoch_rose_sees_what_it_rose_for(
     assert taken(tasks) == 1
 
 
+@scenes
 async def test_a_fault_is_answered_and_logged_by_the_usual_way(
     client: Client,
     new_vehicle: NewVehicle,
@@ -229,17 +233,63 @@ async def test_a_fault_is_answered_and_logged_by_the_usual_way(
     tasks: Tasks,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    scene: Scene,
 ) -> None:
     vehicle, number = new_vehicle()
-    an_offer(world, number)
+    scene(world, number)
     await known(client, vehicle, tasks)
 
     async def broken(*_: object) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr("store.polls.standings", broken)
+    for question in ("gateway.fleet.epoch", "store.polls.standings"):
+        monkeypatch.setattr(question, broken)
     answers = await answered(client, request(vehicle))
     assert status(answers[0]) == 500
     assert taken(tasks) == 1
     assert "request_failed" in caplog.text
     assert VIN not in caplog.text
+
+
+async def test_a_fault_before_anything_is_asked_is_answered_by_the_usual_way(
+    client: Client,
+    new_vehicle: NewVehicle,
+    tasks: Tasks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vehicle, _ = new_vehicle()
+    await known(client, vehicle, tasks)
+    epochs = Fleet.epoch
+
+    def once(self: Fleet, waiting_items: int) -> asyncio.Future[int]:
+        monkeypatch.setattr(Fleet, "epoch", epochs)
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(Fleet, "epoch", once)
+    assert [status(answer) for answer in await answered(client, request(vehicle))] == [200]
+    assert taken(tasks) == 1
+
+
+async def test_an_answer_that_cannot_be_written_ends_the_connection(
+    client: Client, new_vehicle: NewVehicle, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle, _ = new_vehicle()
+    await known(client, vehicle, tasks)
+    wrong: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context["exception"]))
+
+    def broken(*_: object, **__: object) -> bytes:
+        raise RuntimeError("Invalid HTTP header value.")
+
+    monkeypatch.setattr("gateway.whole.text", broken)
+    assert await told(client, request(vehicle)) == b""
+    assert [type(each) for each in wrong] == [RuntimeError]
+
+
+async def test_where_many_idle_polls_wait_vehicles_come_more_seldom(pool: Pool) -> None:
+    fleet = Fleet(pool)
+    waiting = [fleet.epoch(POLLS_WAITING) for _ in range(POLLS_WAITING)]
+    assert fleet.pressure == 0
+    await asyncio.gather(*waiting)
+    assert fleet.pressure == 1
+    await fleet.drained()

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable
 
 import pytest
 
@@ -124,3 +125,29 @@ async def test_whoever_waits_is_told_so_when_questions_end() -> None:
             await asked
     clock.may_go.set()
     assert await question.put() == 2
+
+
+async def test_who_cancels_the_shared_answer_spoils_no_later_one() -> None:
+    clock = Clock(held=True)
+    question = Question(clock)
+    spoilt = question.put()
+    await clock.began.wait()
+    waits = question.put()
+    spoilt.cancel()
+    clock.may_go.set()
+    assert await waits == 2
+
+
+async def test_who_asks_is_told_how_many_wait() -> None:
+    seen: list[int] = []
+
+    async def nothing() -> None:
+        pass
+
+    def ask() -> Awaitable[None]:
+        seen.append(question.load())
+        return nothing()
+
+    question = Question(ask)
+    await asyncio.gather(*(question.put() for _ in range(3)))
+    assert (seen, question.load()) == ([3], 0)

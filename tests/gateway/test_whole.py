@@ -3,14 +3,16 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from gateway.connection import Connection
 from tests.gateway.conftest import NewVehicle
 from tests.gateway.http import Client, Vehicle
-from tests.gateway.wire import FAILURE, posted, request, told
+from tests.gateway.wire import FAILURE, answered, posted, request, told
 from tests.gateway.world import World
 
 
@@ -81,20 +83,38 @@ async def test_more_idle_polls_than_a_stack_is_deep_are_answered_at_once(
     client: Client, new_vehicle: NewVehicle
 ) -> None:
     vehicle, _ = new_vehicle()
-    await vehicle.poll()
+    await answered(client, *[request(vehicle)] * 2)
     answers = await told(client, request(vehicle) * 300, request(vehicle, "Connection: close"))
     assert answers.count(b"HTTP/1.1 200 ") == 301
 
 
-@pytest.mark.parametrize("reports", [False, True], ids=["an idle poll", "a report"])
+def away(*_: object) -> None:
+    raise psycopg.OperationalError("away")
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("ours")
+
+
+@pytest.mark.parametrize(
+    ("reports", "wrong", "status"),
+    [(False, None, 200), (True, None, 404), (False, away, 503), (True, away, 503), (False, broken, 500)],
+    ids=["an idle poll", "a report", "a poll sent away", "a report sent away", "a fault of ours"],
+)
+@pytest.mark.parametrize("known", [False, True], ids=["the usual way", "the short way"])
 async def test_a_connection_is_not_kept_in_memory_after_its_last_answer(
-    client: Client, new_vehicle: NewVehicle, monkeypatch: pytest.MonkeyPatch, reports: bool
+    client: Client,
+    new_vehicle: NewVehicle,
+    monkeypatch: pytest.MonkeyPatch,
+    reports: bool,
+    wrong: Callable[..., None] | None,
+    status: int,
+    known: bool,
 ) -> None:
     vehicle, _ = new_vehicle()
-    await vehicle.poll()
-    asked = (
-        posted(vehicle, 1, FAILURE, "Connection: close") if reports else request(vehicle, "Connection: close")
-    )
+    asked = posted(vehicle, 1, FAILURE) if reports else request(vehicle)
+    if known:
+        await answered(client, request(vehicle), *[asked] * 2)
     gone = asyncio.Event()
     made: list[weakref.ref[Connection]] = []
     connected = Connection.connection_made
@@ -104,9 +124,13 @@ async def test_a_connection_is_not_kept_in_memory_after_its_last_answer(
         connected(self, transport)
 
     monkeypatch.setattr(Connection, "connection_made", noted)
+    if wrong is not None:
+        for question in ("gateway.fleet.epoch", "store.polls.standings", "store.reports.record_group"):
+            monkeypatch.setattr(question, wrong)
     gc.disable()
     try:
-        assert (await told(client, asked)).startswith(b"HTTP/1.1 404 " if reports else b"HTTP/1.1 200 ")
+        answer = (await answered(client, asked))[0]
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
         async with asyncio.timeout(5):
             await gone.wait()
     finally:
