@@ -8,8 +8,10 @@ have changed are read (store/changed.py).
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from campaign.assignment import NO_VEHICLE, Tally, Target
@@ -18,19 +20,28 @@ from campaign.parts import NO_PARTS, Numbers, Parts
 from store.changed import CHANGED_SQL
 from store.evidence import COUNTED
 from store.members import MEMBERS_SQL, Members, Products, known, learn
-from store.packed import NUMBER, packed_sql
+from store.packed import NUMBER, packed_sql, pair_sql
 
-_NEW = "greatest(t.vehicles - t.acknowledged, 0)"
-_PACKED = packed_sql("int4send(t.configuration_id)", "int4send(t.vehicles)", f"int4send({_NEW})")
+_VEHICLES = packed_sql(pair_sql("t.configuration_id", "t.vehicles"))
+_ACKNOWLEDGED = packed_sql(pair_sql("t.configuration_id", "t.acknowledged"))
 
-#: Vehicles of phases by state and configuration, in all and in this window. Those of other phases have not
-#: changed, and to name the phases would have PostgreSQL plan for each list of them anew.
+#: Vehicles of phases by state and configuration, in all and those acknowledged, where there are any. Those of
+#: other phases have not changed, and to name the phases would have PostgreSQL plan for each list of them
+#: anew.
 ROWS_SQL = f"""
-SELECT t.phase, t.state, {_PACKED} AS configurations
+SELECT t.phase, t.state, {_VEHICLES} AS vehicles,
+       {_ACKNOWLEDGED} FILTER (WHERE t.acknowledged <> 0) AS acknowledged
 FROM tally AS t
 WHERE t.campaign_id = %(id)s AND {CHANGED_SQL.format(row="t")}
 GROUP BY t.phase, t.state
 """
+
+
+class Changed(NamedTuple):
+    """What the configurations of a phase that have changed have in one state, as ``ROWS_SQL`` finds it."""
+
+    vehicles: bytes
+    acknowledged: bytes | None
 
 
 @dataclass(frozen=True)
@@ -67,18 +78,18 @@ class InState:
         nobody = np.zeros(len(members.ids))
         return cls.of(members, nobody, nobody)
 
-    def after(self, members: Members, changed: bytes) -> "InState":
-        """The same with what some configurations have now, as ``ROWS_SQL`` finds them.
+    def after(self, members: Members, changed: Changed) -> "InState":
+        """The same with what some configurations have now.
 
         Raises:
             LookupError: one is not of the campaign's selection. A gate without ticks shuts with its lease.
         """
-        ids, in_all, in_window = np.frombuffer(changed, NUMBER).reshape(-1, 3).T
-        places, mine = members.places(ids)
-        if not mine.all():
-            raise LookupError(f"the campaign's selection does not know the configurations {ids[~mine]}")
+        places, in_all = _numbers(members, changed.vehicles)
         vehicles, new = self.vehicles.copy(), self.new.copy()
-        vehicles[places], new[places] = in_all, in_window
+        vehicles[places] = new[places] = in_all
+        if changed.acknowledged:
+            places, known = _numbers(members, changed.acknowledged)
+            new[places] = np.maximum(vehicles[places] - known, 0)
         return self.of(members, vehicles, new)
 
 
@@ -95,15 +106,15 @@ def members_of(connection: Connection, campaign_id: int, selection: object) -> M
     return found
 
 
-def by_phase(rows: Iterable[tuple[int, str, bytes]]) -> dict[int, dict[Target, bytes]]:
+def by_phase(rows: Iterable[tuple[int, str, bytes, bytes | None]]) -> dict[int, dict[Target, Changed]]:
     """Rows of ``ROWS_SQL`` by phase and state."""
-    found: dict[int, dict[Target, bytes]] = defaultdict(dict)
-    for phase, state, configurations in rows:
-        found[phase][Target(state)] = configurations
+    found: dict[int, dict[Target, Changed]] = defaultdict(dict)
+    for phase, state, vehicles, acknowledged in rows:
+        found[phase][Target(state)] = Changed(vehicles, acknowledged)
     return found
 
 
-def after(before: Vehicles, members: Members, changed: Mapping[Target, bytes]) -> Vehicles:
+def after(before: Vehicles, members: Members, changed: Mapping[Target, Changed]) -> Vehicles:
     """The vehicles of a phase with what has changed since."""
     new = {
         state: (before.get(state) or InState.empty(members)).after(members, rows)
@@ -123,6 +134,15 @@ def counted(members: Members, vehicles: Vehicles) -> Counted:
         window,
         cohorts,
     )
+
+
+def _numbers(members: Members, packed: bytes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+    """The places of configurations and a number of each."""
+    ids, numbers = np.frombuffer(packed, NUMBER).reshape(-1, 2).T
+    places, mine = members.places(ids)
+    if not mine.all():
+        raise LookupError(f"the campaign's selection does not know the configurations {ids[~mine]}")
+    return places, numbers
 
 
 def _tally(by_state: Mapping[Target, int]) -> Tally:

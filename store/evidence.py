@@ -13,7 +13,7 @@ from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.parts import Parts
 from store.changed import SERVER_SQL
 from store.members import BAD, SELECTION_SQL
-from store.packed import packed_sql
+from store.packed import packed_sql, pair_sql
 from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, sql_list
 
 #: What a guard counts one way or the other.
@@ -55,7 +55,7 @@ GROUP BY t.phase, member.cohort, t.state
 JUDGED_STATES = tuple(sorted(COUNTED))
 _PLACES = " ".join(f"WHEN '{state}' THEN {_byte(place)}" for place, state in enumerate(JUDGED_STATES))
 _PLACE_SQL = f"CASE t.state {_PLACES} ELSE {_byte(len(JUDGED_STATES))} END"
-_CONFIGURATION_SQL = "int8send(t.configuration_id::bigint << 32 | t.vehicles - t.acknowledged)"
+_CONFIGURATION_SQL = pair_sql("t.configuration_id", "t.vehicles - t.acknowledged")
 
 
 def _judged_sql(states: str) -> str:

@@ -10,9 +10,10 @@ from campaign.brake import Matured
 from campaign.parts import Numbers, Parts
 from store.changed import CHANGED_SQL
 from store.evidence import BEGUN
-from store.packed import MOMENT, NEVER, NUMBER, packed_sql
+from store.packed import MOMENT, NEVER, NUMBER, packed_sql, pair_sql
 
-_PACKED = packed_sql("timestamptz_send(s.began)", *(f"int4send(s.{state})" for state in BEGUN))
+_PAIRS = zip(BEGUN[::2], BEGUN[1::2], strict=True)
+_PACKED = packed_sql("timestamptz_send(s.began)", *(pair_sql(f"s.{one}", f"s.{two}") for one, two in _PAIRS))
 
 #: The slices of each phase.
 ROWS_SQL = f"""

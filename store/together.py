@@ -20,5 +20,6 @@ def ask(connection: Connection, *questions: tuple[str, Mapping[str, Any]]) -> li
         connection.begin()  # as SQLAlchemy does by itself before a statement of its own
     driver: Any = connection.connection.driver_connection
     with driver.pipeline():
-        asked = [driver.cursor(row_factory=namedtuple_row).execute(*question) for question in questions]
+        # In binary, for in text a ``bytea`` is twice as long.
+        asked = [driver.cursor(row_factory=namedtuple_row, binary=True).execute(*each) for each in questions]
         return [answer.fetchall() for answer in asked]

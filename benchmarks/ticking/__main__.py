@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -38,8 +39,9 @@ LATE_ONE_IN = 1000
 #: The same of a phase that reports as fast as a machine of two cores records it, from tick to tick: one in so
 #: many of all, who began in the last hours.
 CROWD_ONE_IN = 33
+HOURS, HALF_A_WEEK = timedelta(hours=3), timedelta(days=3.5)
 #: So often: there are no more who could report.
-CROWD_TICKS = 5
+CROWD_TICKS, ALL_TICKS = 5, 3
 #: What reports has other things in the caches of the processor, and a worker that has waited for it is slow
 #: to begin with: it ticks another campaign first, so often.
 OTHERS = 5
@@ -49,15 +51,17 @@ GROUPS, GROUP_ONE_IN = 60, 4000
 
 @dataclass(frozen=True)
 class Taken:
-    """Milliseconds of a tick by mode and reports, of one after reports in the last phase and in all of them,
-    after late ones and after many in the last phase, of the first after a gap in which so many slices became
-    due, of a group of reports that is judged or not, and of opening the first and last phase."""
+    """Milliseconds of a tick by mode and reports, of one after reports in the last phase and in all of
+    them, after late ones and after many in the last phase, after late ones in all of them, of the first
+    after a gap in which so many slices became due, of a group of reports that is judged or not, and of
+    opening the first and last phase."""
 
     ticks: dict[tuple[Mode, int], float]
     changed_phase: float
     changed_phases: float
     after_late: float
     after_crowd: float
+    after_all: float
     after_gap: float
     slices: int
     judged: dict[str, float] | None
@@ -80,6 +84,7 @@ def main(
     late, crowd = vehicles // LATE_ONE_IN, vehicles // CROWD_ONE_IN
     sheet.add(f"tick after {late:,} reports from two weeks", large.after_late, "ms", at_most=5)
     sheet.add(f"tick after {crowd:,} reports from three hours", large.after_crowd, "ms", at_most=5)
+    sheet.add(f"tick after {late:,} reports in each phase, from two weeks", large.after_all, "ms")
     sheet.add(f"tick after a gap of {large.slices:,} slices", large.after_gap, "ms")
     if large.judged:
         sheet.add(
@@ -136,13 +141,18 @@ def measure(vehicles: int) -> Taken:
             for mode in Mode:
                 calm[mode, percent] = milliseconds(work, campaign, len(targets.PHASES), mode)
         last = len(targets.PHASES)
-        in_last, in_all, after_late, after_crowd = (
-            _after(partial(how, connection, campaign, phase, many), work, campaign, ticks)
-            for how, phase, many, ticks in (
-                (reports.record_more, last, FRESH, 30),
-                (reports.record_more, 1, FRESH, 30),
-                (reports.record_more, last, max(1, vehicles // LATE_ONE_IN), CROWD_TICKS),
-                (reports.record_recent, last, vehicles // CROWD_ONE_IN, CROWD_TICKS),
+        late, crowd = max(1, vehicles // LATE_ONE_IN), vehicles // CROWD_ONE_IN
+        more, waiting = (
+            partial(how, connection, campaign) for how in (reports.record_more, reports.record_waiting)
+        )
+        in_last, in_all, after_late, after_crowd, after_all = (
+            _after(reported, work, campaign, ticks)
+            for reported, ticks in (
+                (partial(more, last, FRESH), 30),
+                (partial(more, 1, FRESH), 30),
+                (partial(more, last, late), CROWD_TICKS),
+                (partial(waiting, last, crowd, HOURS), CROWD_TICKS),
+                (partial(waiting, 1, late, HALF_A_WEEK), ALL_TICKS),
             )
         )
         groups = min(GROUPS, vehicles // GROUP_ONE_IN)
@@ -161,6 +171,7 @@ def measure(vehicles: int) -> Taken:
         in_all,
         after_late,
         after_crowd,
+        after_all,
         after_gap,
         int(slices[0]) if slices else 0,
         judged,

@@ -1,5 +1,8 @@
 """Outcomes as if vehicles had reported for two weeks; the tally and the slices follow by their trigger."""
 
+from datetime import timedelta
+
+from benchmarks.fresh import settle
 from store.connect import Connection
 from store.words import ANY_IN_FLIGHT_SQL
 
@@ -38,21 +41,28 @@ def record_more(connection: Connection, campaign: int, first: int, each: int) ->
     connection.execute(_SOME_MORE, {"campaign": campaign, "first": first, "each": each})
 
 
-#: A phase under way: so many of those who wait have their outcome, and began in the last hours.
-_RECENT = """
-UPDATE assignment SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
-    state = 'succeeded', slice = date_bin('5 minutes', now() - random() * interval '3 hours', (
-        SELECT window_began_at FROM campaign WHERE id = %(campaign)s))
-WHERE (vehicle_id, campaign_id) IN (
-    SELECT vehicle_id, campaign_id FROM assignment
-    WHERE campaign_id = %(campaign)s AND phase = %(phase)s AND state = 'pending'
-    LIMIT %(vehicles)s)
+#: Of each phase so many of those who wait have their outcome, and began in the last part of its half week.
+_MORE_OUTCOMES = """
+UPDATE assignment AS a SET attempt = 1, files = -1, offered_at = now(), fetched_at = now(), heard_at = now(),
+    state = 'succeeded',
+    slice = date_bin('5 minutes', c.window_began_at + a.phase * interval '3.5 days' - random() * %(within)s,
+                     c.window_began_at)
+FROM campaign AS c
+WHERE c.id = a.campaign_id AND (a.vehicle_id, a.campaign_id) IN (
+    SELECT w.vehicle_id, w.campaign_id
+    FROM phase AS p CROSS JOIN LATERAL (
+        SELECT w.vehicle_id, w.campaign_id FROM assignment AS w
+        WHERE w.campaign_id = p.campaign_id AND w.phase = p.number AND w.state = 'pending'
+        LIMIT %(each)s
+    ) AS w
+    WHERE p.campaign_id = %(campaign)s AND p.number >= %(first)s)
 """
 
 
-def record_recent(connection: Connection, campaign: int, phase: int, vehicles: int) -> None:
-    """Bring so many of a phase to an outcome who began to install in the last three hours."""
-    connection.execute(_RECENT, {"campaign": campaign, "phase": phase, "vehicles": vehicles})
+def record_waiting(connection: Connection, campaign: int, first: int, each: int, within: timedelta) -> None:
+    """Bring so many of each phase from the first given to an outcome, who began in the last time of it."""
+    values = {"campaign": campaign, "first": first, "each": each, "within": within}
+    connection.execute(_MORE_OUTCOMES, values)
 
 
 def forget_matured(connection: Connection) -> None:
@@ -65,4 +75,4 @@ def record(connection: Connection, campaign: int, percent: int) -> None:
     """Bring so many percent of the vehicles to an outcome."""
     connection.execute(_TWO_WEEKS_AGO, [campaign])
     connection.execute(_REPORTED, {"campaign": campaign, "percent": percent})
-    connection.execute("VACUUM ANALYZE assignment, tally, slice, matured, configuration")
+    settle(connection)  # no fleet leaves as much to write behind between two ticks
