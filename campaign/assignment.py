@@ -50,6 +50,8 @@ WAITING = OPEN | {Target.OFFERED}
 HARMED = frozenset({Target.FAILED, Target.ROLLED_BACK, Target.SILENT, Target.CRITICAL})
 #: All that did not end well; a download that failed harms no vehicle.
 FAILURES = HARMED | {Target.DOWNLOAD_FAILED}
+#: What did not go well, as far as is known: guards watch for it.
+BAD = FAILURES | {Target.STALLED}
 #: Has an outcome; the denominator of the failure rate.
 ATTEMPTS = FAILURES | {Target.SUCCEEDED}
 #: Is over.

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from campaign.assignment import ATTEMPTS, HARMED, IN_FLIGHT, Target
+from campaign.assignment import ATTEMPTS, BAD, HARMED, IN_FLIGHT, Target
 from campaign.cohorts import Cohort
 from campaign.judgement import LONGEST_SLICE, SLICES_PER_DEADLINE
 from campaign.parts import Parts
 from store.changed import SERVER_SQL
-from store.members import BAD, SELECTION_SQL
+from store.members import SELECTION_SQL
 from store.packed import packed_sql, pair_sql
 from store.words import ANY_IN_FLIGHT_SQL, EXCLUDED_SQL, sql_list
 

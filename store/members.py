@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from campaign.assignment import FAILURES, Tally, Target
+from campaign.assignment import BAD, Tally, Target
 from campaign.cohorts import Cohort
 from campaign.parts import Numbers, Parts
 
@@ -25,9 +25,6 @@ WHERE f.campaign_id = %(id)s ORDER BY f.id
 #: What the members of a campaign ``c`` depend on: another one wherever it was selected anew, or other cohorts
 #: are left out.
 SELECTION_SQL = "c.selected_at, array_to_string(c.excluded, '; ')"
-
-#: What did not go well, as far as is known: guards watch for it.
-BAD = FAILURES | {Target.STALLED}
 
 #: Whole numbers as the library for products of matrices wants them: exact up to 2**53.
 Products = npt.NDArray[np.float64]

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from campaign.assignment import FAILURES, IN_FLIGHT, Target
+from campaign.assignment import BAD, FAILURES, IN_FLIGHT, Target
 from campaign.lifecycle import State
 from campaign.permission import Consent
 from campaign.vehicle import Preference
@@ -382,7 +382,7 @@ class TallyRow(SQLModel, table=True):
             "tally_bad",
             "campaign_id",
             "phase",
-            postgresql_where=text(_words("state", sorted(FAILURES | {Target.STALLED}))),
+            postgresql_where=text(_words("state", sorted(BAD))),
         ),
         {"postgresql_with": {"fillfactor": "50"}},
     )
