@@ -48,15 +48,18 @@ class Slices:
         rows = np.frombuffer(changed, _ROW)
         rows = rows[rows["began"] >= self.window_began]
         began = rows["began"].astype(np.int64)
-        found = self._with(began)
-        found.vehicles[:, np.searchsorted(found.began, began)] = rows["vehicles"].T
-        return found
+        places = np.searchsorted(self.began, began)
+        new = began[np.append(self.began, NEVER)[places] != began]
+        if len(new):
+            more = self._with(new)
+            places = np.searchsorted(more.began, began)
+        else:
+            more = replace(self, vehicles=self.vehicles.copy())
+        more.vehicles[:, places] = rows["vehicles"].T
+        return more
 
-    def _with(self, began: Numbers) -> "Slices":
-        """A copy that has these slices too."""
-        new = began[np.append(self.began, NEVER)[np.searchsorted(self.began, began)] != began]
-        if not len(new):
-            return replace(self, vehicles=self.vehicles.copy())
+    def _with(self, new: Numbers) -> "Slices":
+        """A copy that has these slices too, without anybody."""
         everything = np.sort(np.append(self.began, new))
         vehicles = np.zeros((len(BEGUN), len(everything)), np.int64)
         vehicles[:, np.searchsorted(everything, self.began)] = self.vehicles

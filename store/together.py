@@ -22,4 +22,5 @@ def ask(connection: Connection, *questions: tuple[str, Mapping[str, Any]]) -> li
     with driver.pipeline():
         # In binary, for in text a ``bytea`` is twice as long.
         asked = [driver.cursor(row_factory=namedtuple_row, binary=True).execute(*each) for each in questions]
-        return [answer.fetchall() for answer in asked]
+    # Only now: what is fetched within is waited for, and then the end of the pipeline once more.
+    return [answer.fetchall() for answer in asked]
